@@ -1,0 +1,1 @@
+"""Named collections of real data and made worlds, a file each."""

@@ -1,0 +1,235 @@
+"""The command line: one door to the verbs of `swath.tools`, made from their signatures and docstrings.
+
+Exit codes: 0 done, 2 refused (one line on stderr), 3 done but some windows failed, 130 cancelled, 1 a bug.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import json
+import re
+import sys
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from swath.tools import SUMMARIES, VERBS
+
+__all__ = ["main"]
+
+_USAGE = """Usage: swath VERB [ARGUMENTS] [OPTIONS]
+
+Turn Earth observation data into answers that can be checked.
+
+Verbs:
+{verbs}
+
+Every verb: --help (with examples), --json (one JSON object), --quiet (no progress).
+First steps: swath demo · swath info SCENE.tif · swath map SCENE.tif --labels labels.gpkg --out out/
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one verb and leave with its exit code."""
+    sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def run(argv: list[str]) -> int:
+    """Run one verb from its words; gives the exit code."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        if len(argv) > 1 and argv[1] in VERBS:
+            return run([argv[1], "--help"])
+        width = max(map(len, VERBS))
+        print(_USAGE.format(verbs="\n".join(f"  {verb:<{width}}  {SUMMARIES[verb]}" for verb in VERBS)))
+        return 0
+    if argv[0] in ("-V", "--version"):
+        from swath import __version__
+
+        print(f"swath {__version__}")
+        return 0
+    if argv[0] not in VERBS:
+        import difflib
+
+        near = difflib.get_close_matches(argv[0], VERBS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "see swath --help"
+        return _say(f"swath: a verb is one of {', '.join(VERBS)}; got {argv[0]!r}; {hint}")
+    return _carry_out(argv[0], argv[1:])
+
+
+def _carry_out(verb: str, words: list[str]) -> int:
+    from swath.errors import Cancelled, SwathError
+
+    try:
+        return _call(verb, words)
+    except SwathError as error:
+        return _say(f"swath {verb}: {error}")
+    except (Cancelled, KeyboardInterrupt):
+        return _say(f"swath {verb}: cancelled; finished windows are kept, the same command goes on", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _call(verb: str, words: list[str]) -> int:
+    import cyclopts
+
+    from swath import __getattr__ as lookup
+
+    function = lookup(verb)
+    outcome: dict[str, Any] = {}
+    app = cyclopts.App(
+        name=f"swath {verb}",
+        help_format="plaintext",
+        help=_description(function),
+        help_epilogue=_examples(function),
+        version_flags=[],
+        result_action="return_value",
+    )
+    app.default(_command(function, outcome))
+    try:
+        app(words, exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as error:
+        text = " ".join(str(error).split()).rstrip(".")
+        return _say(f"swath {verb}: options are those of its help; got {text}; see swath {verb} --help")
+    if "result" not in outcome:  # --help was asked for
+        return 0
+    return _show(outcome["result"], as_json=outcome["json"])
+
+
+def _command(function: Callable[..., Any], outcome: dict[str, Any]) -> Callable[..., None]:
+    """The verb as cyclopts sees it: no `progress`, but --json and --quiet; the result goes into `outcome`."""
+    import cyclopts
+
+    hints = typing.get_type_hints(function, localns=_Names(function.__globals__))
+    documented = _argument_help(function)
+    parameters = []
+    for name, p in inspect.signature(function).parameters.items():
+        if name == "progress":
+            continue
+        meta = cyclopts.Parameter(help=documented.get(name, ""), negative=())
+        if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty:
+            p = p.replace(kind=p.POSITIONAL_ONLY) if "list" in str(hints.get(name, "")) else p
+        parameters.append(p.replace(annotation=typing.Annotated[_words(hints.get(name, str)), meta]))
+    for name, text in (("json", "print the result as JSON"), ("quiet", "no progress bar, no summary of notes")):
+        kind = inspect.Parameter.KEYWORD_ONLY
+        meta = cyclopts.Parameter(help=text, negative=())
+        parameters.append(inspect.Parameter(name, kind, default=False, annotation=typing.Annotated[bool, meta]))
+
+    def command(*args: Any, **options: Any) -> None:
+        outcome["json"] = options.pop("json", False)
+        quiet = options.pop("quiet", False)
+        options = {k: _commas(v) for k, v in options.items()}
+        from swath.doors.progress import bar
+
+        with bar(enabled=not quiet and not outcome["json"] and sys.stderr.isatty()) as progress:
+            if "progress" in inspect.signature(function).parameters:
+                options["progress"] = progress
+            outcome["result"] = function(*args, **options)
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__name__ = function.__name__
+    return command
+
+
+class _Foreign(type):
+    """Stands for a type that only type checkers import (a cube, a frame): on the command line it is text."""
+
+    def __getattr__(cls, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return str
+
+
+class _Unknown(str, metaclass=_Foreign):
+    """A name that the module of a verb does not have at run time."""
+
+
+class _Names(dict[str, Any]):
+    """Where the words of a signature are looked up."""
+
+    def __init__(self, module: dict[str, Any]) -> None:
+        super().__init__({**vars(builtins), **module})
+
+    def __missing__(self, name: str) -> type:
+        return _Unknown
+
+
+def _words(hint: Any) -> Any:
+    """The type as far as a shell can give it."""
+    import types
+
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        kept = [_words(p) for p in parts]
+        lists = [k for k in kept if typing.get_origin(k) is list]
+        if lists:
+            return typing.Optional[lists[0]] if type(None) in parts else lists[0]  # noqa: UP045
+        plain = [k for k in kept if k in (str, int, float, bool, type(None)) or typing.get_origin(k) is typing.Literal]
+        return typing.Union[tuple(plain)] if plain else str  # noqa: UP007
+    if origin is not None and getattr(origin, "__name__", "") in ("list", "Sequence", "Iterable", "tuple"):
+        return list[str]
+    if origin is typing.Literal or hint in (str, int, float, bool, type(None)):
+        return hint
+    return str
+
+
+def _commas(value: Any) -> Any:
+    """`--bands B02,B03` and `--bands B02 --bands B03` mean the same."""
+    if isinstance(value, list):
+        return [part.strip() for text in value for part in str(text).split(",") if part.strip()]
+    return value
+
+
+def _show(result: Any, *, as_json: bool) -> int:
+    results = result if isinstance(result, (list, tuple)) else [result]
+    for item in results:
+        if as_json:
+            print(json.dumps(item.to_json(), allow_nan=False, ensure_ascii=False))
+        else:
+            print(item)
+    return max((int(getattr(item, "exit_code", 0)) for item in results), default=0)
+
+
+def _say(text: str, code: int = 2) -> int:
+    print(" ".join(text.split()), file=sys.stderr)
+    return code
+
+
+def _sections(function: Callable[..., Any]) -> dict[str, str]:
+    """The parts of a Google-style docstring by heading; the text before the first is under ""."""
+    parts: dict[str, list[str]] = {"": []}
+    heading = ""
+    for line in (inspect.getdoc(function) or "").splitlines():
+        if match := re.fullmatch(r"(Args|Returns|Raises|Examples|Example|Notes?):", line.strip()):
+            heading = match.group(1)
+            parts[heading] = []
+        else:
+            parts[heading].append(line)
+    return {name: "\n".join(lines).strip("\n") for name, lines in parts.items()}
+
+
+def _description(function: Callable[..., Any]) -> str:
+    return _sections(function)[""].strip()
+
+
+def _examples(function: Callable[..., Any]) -> str:
+    text = inspect.cleandoc(_sections(function).get("Examples", ""))
+    return f"Examples:\n\n{text}" if text else ""
+
+
+def _argument_help(function: Callable[..., Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    name = ""
+    for line in inspect.cleandoc("\n" + _sections(function).get("Args", "")).splitlines():
+        if match := re.match(r"(\w+)(?: \([^)]*\))?: (.*)", line):
+            name = match.group(1)
+            found[name] = match.group(2).strip()
+        elif name and line.strip():
+            found[name] += " " + line.strip()
+    return found
+
+
+if __name__ == "__main__":
+    main()
