@@ -17,8 +17,15 @@ class Source(Protocol):
     A Source can be pickled (it holds paths, not handles) and read from many threads (a handle for each of them).
     """
 
-    shape: tuple[int, int, int, int]
-    dtype: np.dtype
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(T, B, H, W)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The stored type."""
+        ...
 
     def read(self, dates: Sequence[int], bands: Sequence[int], rows: slice, columns: slice) -> np.ndarray:
         """(len(dates), len(bands), rows, columns) in `dtype`; rows and columns have step 1 and lie inside."""
