@@ -1,0 +1,1 @@
+"""From cubes to layers on disk: windows with halo, a journal, threads or a cluster, and networks run fast."""
