@@ -174,3 +174,25 @@ def test_two_sensors_over_two_years_take_under_six_seconds_even_on_a_busy_machin
     toy.view(place, "sentinel-2a-l2a", toy.dates("2020-01-01", "2022-01-01", 10), seed=1)
     toy.view(place, "sentinel-1-grd", toy.dates("2020-01-01", "2022-01-01", 12), seed=1)
     assert time.process_time() - start < 6
+
+
+def test_the_demo_writes_files_that_fit_one_another(tmp_path):
+    import geopandas as gpd
+    import rasterio
+
+    made = toy.demo_world(tmp_path, size=64, every=60)
+    scenes = sorted(made.sensors["sentinel-2"].glob("*.tif"))
+    assert len(scenes) > 8
+    with rasterio.open(scenes[3]) as file, rasterio.open(made.truth) as truth, rasterio.open(made.test) as test:
+        assert file.transform == truth.transform == test.transform
+        assert file.crs == truth.crs
+        assert file.descriptions[0] == "B02"
+        assert file.scales[0] == 1e-4
+        codes, held = truth.read(1), test.read(1)
+        assert (codes > 0).all()
+        assert (held[held > 0] == codes[held > 0]).all()
+        labels = gpd.read_file(made.labels)
+        rows, columns = rasterio.transform.rowcol(truth.transform, labels.geometry.x, labels.geometry.y)
+        rows, columns = np.asarray(rows, int), np.asarray(columns, int)
+        assert [made.classes[c - 1] for c in codes[rows, columns]] == labels["class"].tolist()
+        assert (held[rows, columns] == 0).all()

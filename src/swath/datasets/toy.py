@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from swath.datasets.made import MadeFiles, demo_world
 from swath.datasets.phenology import CLASSES
 from swath.datasets.view import SENTINEL_1, SENTINEL_2, Truth, dates, elevation, view
 from swath.datasets.world import Event, World, build, cut, flood, grow, smooth_field, world
@@ -18,11 +19,13 @@ __all__ = [
     "SENTINEL_1",
     "SENTINEL_2",
     "Event",
+    "MadeFiles",
     "Truth",
     "World",
     "build",
     "cut",
     "dates",
+    "demo_world",
     "elevation",
     "flood",
     "grow",
