@@ -161,8 +161,8 @@ def _layer(
     )
     tags = {str(k): str(attribute(v))[:2000] for k, v in attrs.items() if not str(k).startswith("_")}
     return Layer(
-        source=source, geobox=grid.geobox, bands=_unique(bands), time=time, tags=tags, notes=tuple(dict.fromkeys(notes)),
-        problems=tuple(dict.fromkeys(problems)),
+        source=source, geobox=grid.geobox, bands=_unique(bands), time=time, tags=tags,
+        notes=tuple(dict.fromkeys(notes)), problems=tuple(dict.fromkeys(problems)),
     )  # fmt: skip
 
 

@@ -50,29 +50,21 @@ def bands_of(variable: Variable, shape: Roles, variables: Mapping[str, Variable]
         fixed = tuple(zip(shape.extra, (int(p) for p in position), strict=True))
         words: list[str] = []
         facts: dict[str, float] = {}
+        names = False
         for axis, at in fixed:
             if variable.shape[axis] == 1 and base:
                 continue
-            word, extra = _label(variable.dims[axis], at, variables)
+            word, extra, names = _label(variable.dims[axis], at, variables)
             words.append(word)
             facts |= extra
-        name = "_".join([base, *words]) if base and not (alone and words and _named(words)) else "_".join(words)
+        name = "_".join([base, *words]) if base and not (alone and len(words) == 1 and names) else "_".join(words)
         plane = Plane(variable.name, shape.y, shape.x, shape.time, fixed, **packing)
         out.append((plane, _file_band(name or "band1", attrs, plane, facts)))
     return out
 
 
-def _named(words: list[str]) -> bool:
-    """Whether labels are names that stand alone (B02, red), not positions."""
-    return (
-        len(words) == 1
-        and bool(re.match(r"[A-Za-z]", words[0]))
-        and not re.match(r"(band|bands|expver|level|wavelength)\d", words[0])
-    )
-
-
-def _label(dim: str, at: int, variables: Mapping[str, Variable]) -> tuple[str, dict[str, float]]:
-    """The name of one position on an extra axis, and its wavelength where the axis tells it."""
+def _label(dim: str, at: int, variables: Mapping[str, Variable]) -> tuple[str, dict[str, float], bool]:
+    """The name of one position on an extra axis, its wavelength where told, whether the axis itself names it (B02)."""
     leaf = dim.rsplit("/", 1)[-1]
     group = dim.lstrip("/").rpartition("/")[0]
     facts: dict[str, float] = {}
@@ -85,11 +77,11 @@ def _label(dim: str, at: int, variables: Mapping[str, Variable]) -> tuple[str, d
                 facts[key] = _nanometres(float(variable.load()[at]), attribute(variable.attrs.get("units", "")))
     axis = variables.get(dim.lstrip("/")) or variables.get(f"{group}/{leaf}".lstrip("/"))
     if axis is None or axis.dims != (dim,):
-        return (f"{leaf}{at + 1}", facts)
+        return f"{leaf}{at + 1}", facts, False
     value = attribute(axis.load()[at])
     if isinstance(value, str):
-        return value.strip(), facts
-    return f"{leaf}{value:g}" if isinstance(value, (int, float)) else f"{leaf}{at + 1}", facts
+        return value.strip(), facts, True
+    return f"{leaf}{value:g}" if isinstance(value, (int, float)) else f"{leaf}{at + 1}", facts, False
 
 
 def _nanometres(value: float, units: str) -> float:
