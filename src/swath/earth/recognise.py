@@ -50,12 +50,10 @@ class Match:
 
 def canonical(name: str) -> str:
     """A band name without spelling habits: B08A, B8A and Band 8A are one; so are B2, B02 and SR_B2."""
-    text = re.sub(
-        r"^(SR|ST|TOA|SURFREFLECT|SUR_REFL|REFLECTANCE|BAND)(?=[_\- ]?[A-Z]?\d)[_\- ]?", "", name.strip().upper()
-    )
+    text = re.sub(r"^BAND[_\- ]*(?=\d)", "B", name.strip().upper())
+    text = re.sub(r"^(SR|ST|TOA|SURFREFLECT|SUR_REFL|REFLECTANCE)[_\- ]?(?=[A-Z]?\d)", "", text)
     text = re.sub(r"[_\- ]?(10|20|60)M$", "", text) if re.match(r"B\d", text) else text
-    text = re.sub(r"[^A-Z0-9]", "", text)
-    return re.sub(r"^([A-Z]*)0+(?=\d)", r"\1", text)
+    return re.sub(r"^([A-Z]*)0+(?=\d)", r"\1", re.sub(r"[^A-Z0-9]", "", text))
 
 
 def common_of(name: str) -> str:

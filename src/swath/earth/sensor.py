@@ -67,7 +67,8 @@ class Sensor:
     ambiguous_offset: values of N in (stored + N) * scale between which only metadata or the user can decide.
     ambiguous_units: units that providers disagree about. scene_scale: scale and offset stand in each scene's
     metadata (physical numbers need them; the quantity is then `becomes`). spectrum, quantity, units, scale, offset and
-    nodata serve hyperspectral sensors, whose `bands` are empty. detector_scale: (detector, first band, last band, scale). masks: (file band, kind of cube.mask).
+    nodata serve hyperspectral sensors, whose `bands` are empty.
+    detector_scale: (detector, first band, last band, scale). masks: (file band, kind of cube.mask).
     product: regular expressions of product and file names.
     """
 
@@ -95,9 +96,9 @@ class Sensor:
 
 @cache
 def sensors() -> dict[str, Sensor]:
-    """{key: Sensor} of sensors.toml and of installed packages that name a table under the entry point `swath.sensors`.
+    """{key: Sensor} of sensors.toml and of installed packages with an entry point `swath.sensors`.
 
-    An entry point gives a Sensor, several, or the path of a TOML file in the form of sensors.toml. Leave the dict as is.
+    An entry point gives a Sensor, several, or the path of a TOML file in the form of sensors.toml. It is cached.
     """
     from importlib.metadata import entry_points
     from pathlib import Path

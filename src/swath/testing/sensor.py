@@ -19,7 +19,8 @@ __all__ = ["RULES", "check_sensor"]
 
 _UNITS = {
     "reflectance": {"1"}, "toa_reflectance": {"1"}, "digital_number": {"1"}, "index": {"1"},
-    "temperature": {"K", "degC"}, "brightness_temperature": {"K", "degC"}, "elevation": {"m"}, "backscatter": {"1", "dB"},
+    "temperature": {"K", "degC"}, "brightness_temperature": {"K", "degC"}, "elevation": {"m"},
+    "backscatter": {"1", "dB"},
 }  # fmt: skip
 
 
