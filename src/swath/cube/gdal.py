@@ -1,0 +1,126 @@
+"""One GDAL environment for the whole house: retries, timeouts, and a bounded cache of handles, one for each thread."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from swath.errors import FormatError
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+__all__ = ["REMOTE", "SETTINGS", "environment", "handle", "is_remote", "open_raster", "retried"]
+
+HANDLES = 64  # open handles for each thread; a scene of one-band files has about 20
+SETTINGS: dict[str, Any] = {
+    "GDAL_HTTP_MAX_RETRY": 8,
+    "GDAL_HTTP_RETRY_DELAY": 0.5,
+    "GDAL_HTTP_CONNECTTIMEOUT": 10,
+    "GDAL_HTTP_TIMEOUT": 30,
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    "VSI_CACHE": True,
+    "VSI_CACHE_SIZE": 5_000_000,
+    "GDAL_MAX_DATASET_POOL_SIZE": 100,
+    "CPL_VSIL_CURL_USE_HEAD": "YES",
+}
+REMOTE: dict[str, Any] = {**SETTINGS, "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+# Texts of GDAL's transient faults: reading the same bytes again is harmless, so these are tried again.
+TRANSIENT = (
+    "HTTP response code: 5",
+    "HTTP response code: 429",
+    "timed out",
+    "Timeout",
+    "Connection reset",
+    "CURL error",
+)
+
+T = TypeVar("T")
+_local = threading.local()
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is a URL rather than a file of this machine."""
+    return "://" in path
+
+
+@contextmanager
+def environment(path: str = "") -> Iterator[None]:
+    """GDAL's settings for reading `path`; remote folders are never listed."""
+    import rasterio
+
+    with rasterio.Env(**(REMOTE if is_remote(path) else SETTINGS)):
+        yield
+
+
+def open_raster(path: str, **options: Any) -> DatasetReader:
+    """A new rasterio handle. Raises FormatError, in one line, when GDAL cannot read the file."""
+    import rasterio
+    from rasterio.errors import RasterioIOError
+
+    options.setdefault("driver", None)
+    try:
+        with environment(path):
+            return retried(lambda: rasterio.open(path, **{k: v for k, v in options.items() if v is not None}))
+    except RasterioIOError as error:
+        raise FormatError(
+            rule="a raster must open with one of GDAL's drivers",
+            got=f"{path}: {error}",
+            remedy="check that the file is whole and of a known format (swath doctor FILE)",
+        ) from error
+
+
+def handle(path: str, **options: Any) -> DatasetReader:
+    """The handle of this thread in this process; opened on first use, the least used closed beyond HANDLES.
+
+    A handle is never shared between threads, and never used by a forked child: GDAL's file position is the process's.
+    A local file that was replaced since is opened anew.
+    """
+    cache = _cache()
+    key = (path, _version(path), tuple(sorted(options.items())))
+    found: DatasetReader | None = cache.get(key)
+    if found is not None and not found.closed:
+        cache.move_to_end(key)
+        return found
+    found = open_raster(path, **options)
+    cache[key] = found
+    while len(cache) > HANDLES:
+        cache.popitem(last=False)[1].close()
+    return found
+
+
+def _cache() -> OrderedDict[Any, Any]:
+    if getattr(_local, "pid", None) != os.getpid():
+        # Handles of a parent process are put aside, not closed: closing them here would disturb the parent.
+        _local.inherited = (getattr(_local, "inherited", None), getattr(_local, "handles", None))
+        _local.handles, _local.pid = OrderedDict(), os.getpid()
+    cache: OrderedDict[Any, Any] = _local.handles
+    return cache
+
+
+def _version(path: str) -> tuple[int, int]:
+    try:
+        state = os.stat(path)
+    except OSError:
+        return 0, 0
+    return state.st_mtime_ns, state.st_size
+
+
+def retried(action: Callable[[], T], *, tries: int = 3, wait: float = 0.2) -> T:
+    """Do a harmless read again when it fails in a way that passes (network); other errors at once."""
+    import time
+
+    from rasterio.errors import RasterioIOError
+
+    for attempt in range(tries):
+        try:
+            return action()
+        except RasterioIOError as error:
+            if attempt + 1 == tries or not any(text in str(error) for text in TRANSIENT):
+                raise
+            time.sleep(wait * 2**attempt)
+    raise AssertionError("unreachable")

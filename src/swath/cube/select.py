@@ -1,0 +1,173 @@
+"""The part of a scene that was asked for: an area, dates, bands. Each option takes what people type."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from swath.cube.dates import dates_in
+from swath.cube.scene import Piece
+from swath.cube.sources import Part
+from swath.earth import recognise
+from swath.errors import BandError, GridError, SwathError
+
+if TYPE_CHECKING:
+    from odc.geo.geom import Geometry
+
+__all__ = ["area_of", "check_bands", "cut", "pick_bands", "pick_dates"]
+
+
+def area_of(area: Any) -> Geometry | None:
+    """An area as a geometry with CRS: a vector file, "west,south,east,north" in degrees, numbers, or a geometry.
+
+    Raises GridError for text that is neither a file nor four numbers.
+    """
+    from odc.geo.geom import Geometry, box
+
+    if area is None or isinstance(area, Geometry):
+        return area
+    if hasattr(area, "total_bounds") and getattr(area, "crs", None) is not None:
+        return box(*(float(v) for v in area.total_bounds), crs=str(area.crs))
+    if hasattr(area, "bounds") and hasattr(area, "geom_type"):
+        return box(*area.bounds, crs="EPSG:4326")
+    if isinstance(area, (str, os.PathLike)) and os.path.exists(area):
+        import pyogrio
+
+        info = pyogrio.read_info(area)
+        return box(*(float(v) for v in info["total_bounds"]), crs=str(info["crs"] or "EPSG:4326"))
+    try:
+        numbers = re.split(r"[,;\s]+", area.strip()) if isinstance(area, str) else list(area)
+        west, south, east, north = (float(v) for v in numbers)
+    except (TypeError, ValueError) as error:
+        raise GridError(
+            rule="an area is a vector file or west,south,east,north in degrees",
+            got=repr(area)[:80],
+            remedy="for example --area 11.2,46.4,11.4,46.6 or --area field.gpkg",
+        ) from error
+    if not (south < north and south >= -90 and north <= 90 and west != east):
+        raise GridError(
+            rule="an area goes west, south, east, north in degrees",
+            got=f"{west:g},{south:g},{east:g},{north:g}",
+            remedy="latitudes are the second and fourth number; the smaller one first",
+        )
+    return box(west, south, east, north, crs="EPSG:4326")
+
+
+def cut(piece: Piece, area: Geometry | None) -> Piece:
+    """The piece within the area's bounds on its own grid. Raises GridError where they do not meet."""
+    if area is None:
+        return piece
+    box = piece.geobox
+    if box is None or box.crs is None:
+        raise GridError(
+            rule="an area needs a scene with a CRS", got=f"{piece.name} without one", remedy="leave --area out"
+        )
+    there = area.to_crs(box.crs, resolution=max(area.boundingbox.span_x, area.boundingbox.span_y) / 50)
+    bounds = there.boundingbox
+    x = np.array([bounds.left, bounds.right, bounds.right, bounds.left])
+    y = np.array([bounds.bottom, bounds.bottom, bounds.top, bounds.top])
+    columns, rows = ~box.affine @ (x, y)
+    height, width = box.shape
+    near = 1e-6
+    top, bottom = max(0, int(np.floor(rows.min() + near))), min(height, int(np.ceil(rows.max() - near)))
+    left, right = max(0, int(np.floor(columns.min() + near))), min(width, int(np.ceil(columns.max() - near)))
+    if top >= bottom or left >= right:
+        mine = box.extent.to_crs("EPSG:4326").boundingbox
+        asked = area.to_crs("EPSG:4326").boundingbox
+        raise GridError(
+            rule="the area must meet the scene",
+            got=f"area {_show(asked)} and scene {_show(mine)}",
+            remedy="the order is west,south,east,north in degrees",
+        )
+    rows_, columns_ = (top, bottom), (left, right)
+    flag = None if piece.flag is None else Part.of(piece.flag, rows=rows_, columns=columns_)
+    return replace(
+        piece,
+        source=Part.of(piece.source, rows=rows_, columns=columns_),
+        flag=flag,
+        geobox=box[top:bottom, left:right],
+    )
+
+
+def _show(bounds: Any) -> str:
+    return ",".join(f"{v:.4f}" for v in (bounds.left, bounds.bottom, bounds.right, bounds.top))
+
+
+def pick_dates(piece: Piece, dates: Any) -> Piece:
+    """The dates asked for: "2020-06-01/2020-09-30", one date, a year, a month, or a list of them."""
+    if dates is None:
+        return piece
+    if piece.time is None:
+        raise SwathError(
+            rule="--dates needs a scene whose dates are known",
+            got=f"{piece.name} without a date",
+            remedy="leave it out",
+        )
+    keep = np.zeros(len(piece.time), bool)
+    for text in [dates] if isinstance(dates, str) else list(dates):
+        for part in str(text).split(","):
+            first, last = _span(part.strip())
+            keep |= (piece.time >= first) & (piece.time < last)
+    if not keep.any():
+        span = f"{str(piece.time.min())[:10]} to {str(piece.time.max())[:10]}"
+        raise SwathError(
+            rule="--dates must leave at least one date", got=f"{dates} of {span}", remedy="widen the dates"
+        )
+    index = np.flatnonzero(keep).tolist()
+    flag = None if piece.flag is None else Part.of(piece.flag, dates=index)
+    return replace(piece, source=Part.of(piece.source, dates=index), flag=flag, time=piece.time[keep])
+
+
+def _span(text: str) -> tuple[np.datetime64, np.datetime64]:
+    """Half-open span of one date, a month, a year, or FIRST/LAST (both within)."""
+    try:
+        if "/" in text or ".." in text:
+            first, last = re.split(r"/|\.\.", text, maxsplit=1)
+            start = _span(first)[0] if first.strip() not in ("", ".") else np.datetime64("1900-01-01", "ns")
+            end = _span(last)[1] if last.strip() not in ("", ".") else np.datetime64("2200-01-01", "ns")
+            return start, end
+        if re.fullmatch(r"\d{8}", text):
+            text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
+        moment = np.datetime64(text)
+        unit = np.datetime_data(moment.dtype)[0]
+        if unit not in ("Y", "M", "D"):
+            moment = dates_in(text)[0].astype("datetime64[D]")
+            unit = "D"
+        step = np.timedelta64(1, cast(Any, unit))
+        return moment.astype("datetime64[ns]"), (moment + step).astype("datetime64[ns]")
+    except (ValueError, IndexError) as error:
+        raise SwathError(
+            rule="dates are written 2020-06-01, 2020-06, 2020 or FIRST/LAST", got=repr(text), remedy="use that form"
+        ) from error
+
+
+def pick_bands(piece: Piece, bands: Any) -> Piece | None:
+    """The bands asked for, in the order asked; None where this piece has none of them."""
+    if bands is None:
+        return piece
+    index: list[int] = []
+    for name in _names(bands):
+        place = recognise.find(piece.bands, name)
+        if place is not None and place not in index:
+            index.append(place)
+    if not index:
+        return None
+    return replace(piece, source=Part.of(piece.source, bands=index), bands=tuple(piece.bands[i] for i in index))
+
+
+def _names(bands: Any) -> list[str]:
+    return re.split(r"[,;\s]+", bands.strip()) if isinstance(bands, str) else [str(b) for b in bands]
+
+
+def check_bands(asked: Any, found: list[str], there: list[str]) -> None:
+    """Refuse names that no grid of the scene has. Raises BandError that lists what there is."""
+    if asked is not None and len(found) < len(set(_names(asked))):
+        raise BandError(
+            rule="--bands names bands of the scene",
+            got=f"{', '.join(_names(asked))}, of which {', '.join(found) or 'none'} are there",
+            remedy=f"there are {', '.join(there[:30])}; a colour (red) or spyndex's letter (R) will do",
+        )

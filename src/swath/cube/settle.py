@@ -1,0 +1,410 @@
+"""How stored numbers become physical ones: by the user's word, the file's, the sensor's table; never by a silent guess.
+
+What stays open is an error that names both readings and the flag that settles it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from swath.cube.layer import FileBand, Layer
+from swath.cube.sources import coarse
+from swath.earth.sensor import Band, Sensor
+from swath.errors import UnitError
+
+__all__ = ["Settled", "look", "settle"]
+
+CLASS_NAMES = re.compile(
+    r"(^|_)(lulc|lc|land_?cover|landuse|class(es)?|classification|labels?|mask|truth|category)(_|$|\d)", re.I
+)
+INDEX_NAMES = re.compile(
+    r"^(ndvi|evi2?|ndwi|mndwi|ndmi|nbr2?|savi|msavi|osavi|ndsi|ndbi|gndvi|ndre|bsi|arvi)(?![a-z])", re.I
+)
+HEIGHT_NAMES = re.compile(r"(^|_)(elevation|altitude|dem|dsm|dtm|height|srtm|copdem)(_|$|\d)", re.I)
+HEAT_NAMES = re.compile(r"(^|_)(lst|temperature|t2m|skt|sst|bt|st_b10|temp)(_|$|\d)", re.I)
+RADAR_NAMES = re.compile(r"^(sigma0_?|gamma0_?|beta0_?)?(VV|VH|HH|HV)(?![A-Za-z])", re.I)
+TEXT_SCALE = re.compile(r"(\w+)\s*=\s*(?:DN|value|stored)\s*(/|\*)\s*([\d.eE+-]+)", re.I)
+UNITS = {
+    "k": ("temperature", "K"), "kelvin": ("temperature", "K"), "degc": ("temperature", "degC"),
+    "celsius": ("temperature", "degC"), "°c": ("temperature", "degC"), "db": ("backscatter", "dB"),
+    "metre": ("", "m"), "meter": ("", "m"), "metres": ("", "m"), "meters": ("", "m"), "m": ("", "m"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The bands with the rule that makes them physical, whether the numbers stay as stored, and what was found."""
+
+    bands: tuple[Band, ...]
+    stored: bool
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    doubt: UnitError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A quick look at one band: finite stored values without nodata, thinned."""
+
+    low: float
+    high: float
+    least: float
+    most: float
+    n: int
+
+
+def look(layer: Layer, nodata: list[float], side: int = 96) -> list[Look]:
+    """Percentiles 1 and 99, least and greatest of every band from a thinned read of at most three dates."""
+    t, b, h, w = layer.source.shape
+    dates = sorted({0, t // 2, t - 1})
+    values = coarse(layer.source, dates, range(b), min(h, side), min(w, side))
+    seen = []
+    for i in range(b):
+        band = values[:, i].astype(np.float64).ravel()
+        band = band[np.isfinite(band)]
+        if not math.isnan(nodata[i]):
+            band = band[band != nodata[i]]
+        if not band.size:
+            seen.append(Look(math.nan, math.nan, math.nan, math.nan, 0))
+            continue
+        low, high = np.percentile(band, [1, 99])
+        seen.append(Look(float(low), float(high), float(band.min()), float(band.max()), int(band.size)))
+    return seen
+
+
+def settle(
+    layer: Layer,
+    matched: dict[int, Band],
+    sensor: Sensor | None,
+    *,
+    gsd: float,
+    offset: float | None = None,
+    scale: float | None = None,
+    stem: str = "",
+) -> Settled:
+    """Settle every band of a layer. matched: sensor bands by index. gsd: of the grid, m or NaN."""
+    notes: list[str] = []
+    problems: list[str] = []
+    kind = layer.source.dtype
+    nodata = [_nodata(b, matched.get(i), kind) for i, b in enumerate(layer.bands)]
+    seen = look(layer, nodata)
+    told = _told_in_words(layer, notes)
+    bands: list[Band] = []
+    doubts: list[int] = []
+    for i, own in enumerate(layer.bands):
+        band, doubt = _band(own, matched.get(i), sensor, seen[i], kind, told, stem, layer.tags)
+        if doubt:
+            doubts.append(i)
+        bands.append(replace(band, nodata=nodata[i], gsd=_native(band.gsd, gsd)))
+    if offset is not None or scale is not None:
+        bands = _asked(bands, matched, seen, offset, scale, notes)
+        doubts = []
+    elif doubts:
+        bands = [
+            replace(b, scale=1.0, offset=0.0, quantity="digital_number", units="1") if i in doubts else b
+            for i, b in enumerate(bands)
+        ]
+    doubt_error = _offset_doubt(sensor, [seen[i] for i in doubts], [bands[i].name for i in doubts]) if doubts else None
+    if doubt_error is not None:
+        problems.append(str(doubt_error))
+    return _finish(bands, kind, seen, notes, problems, doubt_error)
+
+
+def _finish(
+    bands: list[Band], kind: np.dtype, seen: list[Look], notes: list[str], problems: list[str], doubt: UnitError | None
+) -> Settled:
+    stays = {"digital_number", "class"}
+    stored = kind.kind in "iu" and all(b.quantity in stays and (b.scale, b.offset) == (1.0, 0.0) for b in bands)
+    if not stored:
+        loose = [i for i, b in enumerate(bands) if b.quantity == "digital_number"]
+        for i in loose:
+            bands[i] = replace(bands[i], quantity="other")
+        if loose:
+            names = ", ".join(bands[i].name for i in loose[:4]) + (" ..." if len(loose) > 4 else "")
+            notes.append(f"unit of {names} unknown: opened as `other`; nothing physical is computed from it")
+    elif all(b.quantity == "digital_number" for b in bands) and doubt is None:
+        notes.append("nothing tells the unit: opened as digital numbers; indices and physical verbs refuse them")
+    problems += _implausible(bands, seen, stored)
+    return Settled(tuple(bands), stored, tuple(notes), tuple(problems), doubt)
+
+
+def _native(native: float, grid: float) -> float:
+    """A band's GSD: the sensor's own, unless the grid is clearly coarser (a thinned or averaged copy)."""
+    if math.isnan(native):
+        return grid
+    return grid if not math.isnan(grid) and grid > 1.5 * native else native
+
+
+def _nodata(own: FileBand, band: Band | None, kind: np.dtype) -> float:
+    """The stored value that means missing: the file's, else the table's; NaN where the type cannot hold it."""
+    value = own.nodata
+    if value is None and band is not None and kind.kind in "iu" and not math.isnan(band.nodata):
+        value = band.nodata
+    if value is None or math.isnan(value):
+        return math.nan
+    if kind.kind in "iu" and (value != int(value) or not np.iinfo(kind).min <= value <= np.iinfo(kind).max):
+        return math.nan
+    return float(value)
+
+
+def _told_in_words(layer: Layer, notes: list[str]) -> tuple[str, float] | None:
+    """(quantity word, factor) where a tag says it in words, such as `reflectance = DN / 10000`."""
+    for key, text in layer.tags.items():
+        match = TEXT_SCALE.search(text) if key.lower() in ("scale", "units", "unit", "description", "comment") else None
+        if match:
+            factor = float(match[3])
+            notes.append(f"the file says in words: {text[:80]}")
+            return match[1].lower(), (1.0 / factor if match[2] == "/" else factor)
+    return None
+
+
+def _band(
+    own: FileBand, band: Band | None, sensor: Sensor | None, seen: Look, kind: np.dtype,
+    told: tuple[str, float] | None, stem: str, tags: dict[str, str],
+) -> tuple[Band, bool]:  # fmt: skip
+    """The band with its scale, offset, quantity and units; True when Sentinel-2's offset is left open."""
+    base = band or Band(name=own.name, quantity="digital_number", units="1")
+    base = replace(
+        base,
+        name=own.name if band is None else base.name,
+        wavelength=own.wavelength if own.wavelength is not None else base.wavelength,
+        fwhm=own.fwhm if own.fwhm is not None else base.fwhm,
+    )
+    if own.quantity or own.units or own.scale is not None or own.offset is not None:
+        return _by_file(base, own, band, seen, kind, stem), False
+    if told is not None:
+        word, factor = told
+        quantity = "index" if INDEX_NAMES.match(word) else word if word == "reflectance" else _by_name(base, own, stem)
+        if word == "reflectance" and band is not None:
+            quantity = band.quantity
+        if quantity in ("", "digital_number"):
+            quantity = "reflectance" if _reads_as_reflectance(base, stem) else "other"
+        return replace(base, scale=factor, offset=0.0, quantity=quantity, units="1"), False
+    if band is None:
+        return _unknown(base, own, seen, kind, stem), False
+    return _by_table(base, sensor, seen, kind)
+
+
+def _by_file(base: Band, own: FileBand, band: Band | None, seen: Look, kind: np.dtype, stem: str) -> Band:
+    known = own.quantity or (band.quantity if band is not None else "")
+    quantity, units = UNITS.get((own.units or "").strip().lower(), ("", own.units or ""))
+    unit_of_band = band.units if band is not None and known == band.quantity else ""
+    scaled = replace(
+        base,
+        scale=1.0 if own.scale is None else own.scale,
+        offset=0.0 if own.offset is None else own.offset,
+        quantity=known or quantity or _by_name(base, own, stem) or "other",
+        units=units or unit_of_band or "1",
+    )
+    if own.scale is None and own.offset is None and band is not None and not units and not own.quantity:
+        return replace(scaled, scale=band.scale, offset=band.offset)
+    if scaled.quantity == "digital_number" and (scaled.scale, scaled.offset) != (1.0, 0.0):
+        scaled = replace(scaled, quantity="other")
+    if scaled.quantity == "other" and scaled.units == "1" and (scaled.scale, scaled.offset) == (1.0, 0.0):
+        return _unknown(base, own, seen, kind, stem)
+    return scaled
+
+
+def _by_name(base: Band, own: FileBand, stem: str) -> str:
+    """The quantity that a band's name, or a one-band file's name, gives away; "" where neither does."""
+    for text in (own.name, own.description, stem):
+        if INDEX_NAMES.match(text) or re.search(r"(^|[_.\- ])(NDVI|EVI|NDWI|NBR)([_.\- ]|$)", text, re.I):
+            return "index"
+        if HEIGHT_NAMES.search(text):
+            return "elevation"
+        if HEAT_NAMES.search(text):
+            return "temperature"
+        if RADAR_NAMES.match(text):
+            return "backscatter"
+        if not re.match(r"(band_?\d+|lyr\.?\d+|)$", text, re.I):
+            break
+    return ""
+
+
+def _reads_as_reflectance(base: Band, stem: str) -> bool:
+    return bool(not math.isnan(base.wavelength) or base.common or re.match(r"(red|green|blue|nir|swir)", stem, re.I))
+
+
+def _unknown(base: Band, own: FileBand, seen: Look, kind: np.dtype, stem: str) -> Band:
+    """A band of no known sensor: what its name and type allow to be said, and no more."""
+    whole = kind.kind in "iu"
+    if whole and any(CLASS_NAMES.search(text) for text in (own.name, own.description, stem)):
+        return replace(base, quantity="class", units="1")
+    quantity = _by_name(base, own, stem)
+    if quantity == "elevation":
+        return replace(base, quantity="elevation", units="m")
+    if quantity == "index" and not whole and seen.n and seen.low >= -1.5 and seen.high <= 1.5:
+        return replace(base, quantity="index", units="1")
+    if quantity == "temperature" and seen.n and not whole:
+        if seen.low > 150 and seen.high < 400:
+            return replace(base, quantity="temperature", units="K")
+        if "degc" in own.name.lower() or "celsius" in own.name.lower():
+            return replace(base, quantity="temperature", units="degC")
+    if quantity == "backscatter" and seen.n and not whole:
+        unit = "dB" if seen.low < 0 else "1"
+        return replace(base, quantity="backscatter", units=unit, polarisation=RADAR_NAMES.match(own.name)[2].upper())  # type: ignore[index]
+    return replace(base, quantity="digital_number" if whole else "other", units="1")
+
+
+def _by_table(base: Band, sensor: Sensor | None, seen: Look, kind: np.dtype) -> tuple[Band, bool]:
+    """By the sensor's table; floats may be physical already, and 8-bit numbers are never a 16-bit product's own."""
+    if base.quantity == "digital_number" or not seen.n:
+        return base, False
+    if base.quantity == "backscatter" and kind.kind == "f":
+        unit = "dB" if seen.low < 0 else "1"
+        return replace(base, scale=1.0, offset=0.0, units=unit), False
+    if (base.scale, base.offset) == (1.0, 0.0):
+        return base, False
+    if kind.itemsize == 1:
+        return replace(base, scale=1.0, offset=0.0, quantity="digital_number", units="1"), False
+    if kind.kind == "f":
+        physical = (seen.low, seen.high)
+        stored = tuple(v * base.scale + base.offset for v in physical)
+        if _fits(base.quantity, base.units, *physical) and not _fits(base.quantity, base.units, *stored, strict=True):
+            return replace(base, scale=1.0, offset=0.0), False
+        if "reflectance" in base.quantity and seen.high <= 2.0:
+            return replace(base, scale=1.0, offset=0.0), False
+    return base, sensor is not None and bool(sensor.ambiguous_offset)
+
+
+RANGES = {
+    # quantity: lowest and highest 1st / 99th percentile that a scene can have, with room for noise and clouds
+    "reflectance": (-0.05, 1.8),
+    "toa_reflectance": (-0.02, 1.8),
+    "index": (-1.3, 1.3),
+    "elevation": (-450.0, 9000.0),
+    "probability": (0.0, 1.0),
+}
+
+
+def _fits(quantity: str, units: str, low: float, high: float, *, strict: bool = False) -> bool:
+    """Whether percentiles 1 and 99 of a band can be this quantity. strict: and are not all next to nothing."""
+    if quantity in ("temperature", "brightness_temperature"):
+        floor, ceiling = (150.0, 400.0) if units == "K" else (-90.0, 120.0)
+    elif quantity == "backscatter":
+        floor, ceiling = (-60.0, 35.0) if units == "dB" else (0.0, 200.0)
+    elif quantity in RANGES:
+        floor, ceiling = RANGES[quantity]
+    else:
+        return True
+    return floor <= low and high <= ceiling and not (strict and "reflectance" in quantity and high < 0.005)
+
+
+def _implausible(bands: list[Band], seen: list[Look], stored: bool) -> list[str]:
+    """Sentences on bands whose values cannot be what they are said to be, with the other reading."""
+    if stored:
+        return []
+    found: dict[str, list[str]] = {}
+    for band, s in zip(bands, seen, strict=True):
+        if not s.n:
+            continue
+        low, high = sorted((s.low * band.scale + band.offset, s.high * band.scale + band.offset))
+        if _fits(band.quantity, band.units, low, high):
+            if band.quantity == "other" and band.offset and abs(band.offset) > 20 * abs(s.high * band.scale):
+                other = f"({s.low:g} + {band.offset:g}) x {band.scale:g} = {(s.low + band.offset) * band.scale:.4g}"
+                found.setdefault(
+                    f"scale {band.scale:g} and offset {band.offset:g} give {low:.4g} to {high:.4g}; read as {other}"
+                    f" it would make sense: --offset {band.offset:g} --scale {band.scale:g}",
+                    [],
+                ).append(band.name)
+            continue
+        found.setdefault(_readings(band, s, low, high), []).append(band.name)
+    out = []
+    for text, names in found.items():
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        out.append(f"{', '.join(names[:4])}{more}: {text}")
+    return out
+
+
+def _readings(band: Band, s: Look, low: float, high: float) -> str:
+    text = f"values {low:.3g} to {high:.3g} are no {band.quantity}"
+    if "reflectance" in band.quantity:
+        raw = f"stored {s.low:g} to {s.high:g}"
+        if low < 0 and band.offset:
+            return f"{text}; {raw} read without the offset are {s.low * band.scale:.3g} to {s.high * band.scale:.3g}: --offset 0"
+        if high > 2 and (band.scale, band.offset) == (1.0, 0.0):
+            return f"{text}; {raw} look like reflectance x 10000 (--scale 0.0001) or per cent (--scale 0.01)"
+    return text + " (settle it with --scale and --offset)"
+
+
+def _asked(
+    bands: list[Band],
+    matched: dict[int, Band],
+    seen: list[Look],
+    offset: float | None,
+    scale: float | None,
+    notes: list[str],
+) -> list[Band]:
+    """The user's word: physical = (stored + offset) x scale, on every band that is a count of something physical."""
+    out = []
+    for i, band in enumerate(bands):
+        if band.quantity in ("class", "backscatter", "elevation", "temperature") and matched.get(i) is None:
+            out.append(band)
+            continue
+        known = matched.get(i)
+        if known is not None and known.quantity not in ("reflectance", "toa_reflectance", "digital_number", "radiance"):
+            out.append(band)
+            continue
+        factor = scale if scale is not None else band.scale
+        if scale is None and factor == 1.0:
+            raise UnitError(
+                rule="--offset alone needs a scale that the file or the sensor's table names",
+                got=f"band {band.name} of no known scale",
+                remedy="give both: physical = (stored + N) x F with --offset N --scale F, or name the --sensor",
+            )
+        # (stored + N) x F = stored x F + N x F. Without N the offset that is known stays.
+        shift = offset * factor if offset is not None else band.offset * (factor / band.scale if band.scale else 1.0)
+        quantity = band.quantity
+        if quantity in ("digital_number", "other"):
+            low, high = seen[i].low * factor + shift, seen[i].high * factor + shift
+            spectral = not math.isnan(band.wavelength) or bool(band.common)
+            quantity = "reflectance" if spectral and _fits("reflectance", "1", low, high) else "other"
+            if known is not None and known.quantity != "digital_number":
+                quantity = known.quantity
+        out.append(replace(band, scale=factor, offset=shift, quantity=quantity))
+    said = f"(stored + {0 if offset is None else offset:g}) x " + ("the known scale" if scale is None else f"{scale:g}")
+    notes.append(f"as asked: physical = {said}")
+    return out
+
+
+def _offset_doubt(sensor: Sensor | None, seen: list[Look], names: list[str]) -> UnitError:
+    """Sentinel-2's -1000 when nothing but numbers is there: both readings, what speaks for each, and the flags."""
+    known = [(s, n) for s, n in zip(seen, names, strict=True) if s.n]
+    low, name = min(((s.low, n) for s, n in known), default=(math.nan, "?"))
+    with_, without = (low - 1000) * 1e-4, low * 1e-4
+    hint = ""
+    if with_ < -0.02:
+        hint = " (the first would be below what the surface can send back)"
+    elif low >= 990:
+        hint = " (nothing is stored below 990, as products with the offset have it)"
+    title = sensor.key if sensor is not None else "Sentinel-2"
+    remedy = "--offset -1000 if the offset still stands in the numbers, --offset 0 if it was taken out or never was"
+    return UnitError(
+        rule="Sentinel-2 since baseline 04.00 stores reflectance x 10000 + 1000, and only the metadata tell the baseline",
+        got=f"{title} numbers without it: the darkest 1 % of {name} is {with_:.3f} with -1000 or {without:.3f} without{hint}",
+        remedy=remedy,
+    )
+
+
+def describe(band: Band) -> dict[str, Any]:
+    """A band as `swath info` prints it in JSON: NaN is null; offset as GDAL writes it (stored x scale + offset)."""
+
+    def number(value: float) -> float | None:
+        return None if math.isnan(value) or math.isinf(value) else float(value)
+
+    return {
+        "name": band.name,
+        "wavelength_nm": number(band.wavelength),
+        "fwhm_nm": number(band.fwhm),
+        "gsd_m": number(band.gsd),
+        "quantity": band.quantity,
+        "units": band.units,
+        "scale": number(band.scale),
+        "offset": number(band.offset),
+        "nodata": number(band.nodata),
+    }
