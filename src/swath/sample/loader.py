@@ -1,0 +1,252 @@
+"""Batches for training: windows of many scenes mixed, seeded, with what each sensor saw of the same ground."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swath.batch import Batch, Pixels
+from swath.cube import contract
+from swath.errors import GridError, LabelError
+from swath.sample import reader, window
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Chips", "Loader", "Scene", "join", "take"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A Ground of aligned cubes: what every sensor saw of one place, and the target raster where there is one.
+
+    cubes: {sensor: cube} on one grid, lazy or not. place: what a split moves as a whole. target: (H, W) numbers or
+    class indices, or None. block: rows and columns that the files decode together (512 x 512 when unknown).
+    """
+
+    cubes: Mapping[str, xr.DataArray]
+    place: int | str
+    target: np.ndarray | None = None
+    block: tuple[int, int] = (512, 512)
+    allow: tuple[str, ...] = field(default=("snow",))
+
+    def __post_init__(self) -> None:
+        shapes = {(da.sizes["y"], da.sizes["x"]) for da in self.cubes.values()}
+        if self.target is not None:
+            shapes.add((self.target.shape[0], self.target.shape[1]))
+        if len(shapes) != 1:
+            raise GridError(
+                rule="cubes and target of a scene share one grid",
+                got=f"shapes {sorted(shapes)} at place {self.place}",
+                remedy="use swath.cube.align.align",
+            )
+
+    @cached_property
+    def _facts(self) -> dict[str, Pixels]:
+        return {name: _facts_of(da) for name, da in self.cubes.items()}
+
+    @cached_property
+    def _to_lonlat(self) -> Any:
+        from pyproj import Transformer
+
+        box = contract.grid(next(iter(self.cubes.values())))
+        if box is None or box.crs is None:
+            return None
+        return box.affine, Transformer.from_crs(box.crs.to_wkt(), 4326, always_xy=True)
+
+    def _lonlat(self, row: float, column: float) -> np.ndarray:
+        if self._to_lonlat is None:
+            return np.full((1, 2), np.nan)
+        a, transformer = self._to_lonlat
+        x, y = a.a * column + a.b * row + a.c, a.d * column + a.e * row + a.f
+        return np.array([transformer.transform(x, y)])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W)."""
+        da = next(iter(self.cubes.values()))
+        return int(da.sizes["y"]), int(da.sizes["x"])
+
+    def read(self, rows: slice, columns: slice) -> tuple[np.ndarray, ...]:
+        """Values and validity (T, C, h, w) by sensor, then the target (h, w) where there is one."""
+        pixels = window.read(self.cubes, rows, columns, allow=self.allow).pixels
+        out = [a for name in self.cubes for a in (pixels[name].values[0], pixels[name].valid[0])]
+        return tuple(out) if self.target is None else (*out, self.target[rows, columns])
+
+    def valid_share(self, arrays: tuple[np.ndarray, ...]) -> float:
+        """Share of pixels that any sensor saw validly on any date in all its bands."""
+        seen = [arrays[2 * i + 1].all(1).any(0) for i in range(len(self.cubes))]
+        return float(np.logical_or.reduce(seen).mean())
+
+    def batch(self, cut: reader.Cut) -> Batch:
+        """The window as a Batch of one."""
+        size = cut.arrays[0].shape[-1]
+        lonlat = self._lonlat(cut.row + size / 2, cut.column + size / 2)
+        pixels = {
+            name: replace(facts, values=cut.arrays[2 * i][None], valid=cut.arrays[2 * i + 1][None], lonlat=lonlat)
+            for i, (name, facts) in enumerate(self._facts.items())
+        }
+        target = None if self.target is None else cut.arrays[-1][None]
+        return Batch(pixels, target, key=(f"{self.place}_{cut.row}_{cut.column}",), place=(self.place,))
+
+
+class Loader:
+    """Batches of windows from many scenes, each file block decoded once, the same for the same seed and epoch.
+
+    scenes: Scene (or any Ground with `batch`). size: of a window. batch: windows in one Batch. min_valid: least share
+    of seen pixels. per, buffer, threads: see `sample.reader`. `keep` sets which scenes the following epochs draw from.
+    """
+
+    def __init__(
+        self,
+        scenes: Sequence[Scene],
+        *,
+        size: int = 256,
+        batch: int = 16,
+        seed: int = 0,
+        per: float | None = None,
+        buffer: int | None = None,
+        threads: int = 2,
+        min_valid: float = 0.0,
+        superblock: int = 1024,
+    ) -> None:
+        self.scenes = list(scenes)
+        self.size, self.size_of_batch, self.seed, self.per = size, batch, seed, per
+        self.buffer, self.threads, self.min_valid, self.superblock = buffer, threads, min_valid, superblock
+        self.kept = list(range(len(self.scenes)))
+
+    def keep(self, indices: Sequence[int]) -> None:
+        """Draw the following epochs from these scenes only. Raises LabelError when none or an unknown one is named."""
+        self.kept = _checked(indices, len(self.scenes))
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of one epoch; depends on seed, number and the kept scenes alone."""
+        scenes = [self.scenes[i] for i in self.kept]
+        blocks = reader.plan(
+            scenes, size=self.size, seed=self.seed, epoch=number, per=self.per, superblock=self.superblock
+        )
+        for cuts in reader.mixed(
+            scenes,
+            blocks,
+            size=self.size,
+            batch=self.size_of_batch,
+            seed=(self.seed, number),
+            buffer=self.buffer,
+            threads=self.threads,
+            min_valid=self.min_valid,
+        ):
+            yield join([scenes[cut.ground].batch(cut) for cut in cuts])
+
+
+class Chips:
+    """A Loader over examples that are in memory already: the rows of one Batch in a new seeded order every epoch."""
+
+    def __init__(self, examples: Batch, *, batch: int = 32, seed: int = 0) -> None:
+        self.examples, self.size_of_batch, self.seed = examples, batch, seed
+        self.kept = list(range(len(examples)))
+
+    def keep(self, indices: Sequence[int]) -> None:
+        """Draw the following epochs from these examples only."""
+        self.kept = _checked(indices, len(self.examples))
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of one epoch; depends on seed, number and the kept examples alone."""
+        order = np.random.default_rng([self.seed, number, 4]).permutation(np.asarray(self.kept))
+        for start in range(0, len(order), self.size_of_batch):
+            yield take(self.examples, order[start : start + self.size_of_batch])
+
+
+def take(batch: Batch, rows: Any) -> Batch:
+    """Some examples of a NumPy Batch, by index, in the given order."""
+    rows = np.asarray(rows)
+    pixels = {
+        name: replace(p, values=p.values[rows], valid=p.valid[rows], day=p.day[rows], lonlat=p.lonlat[rows])
+        for name, p in batch.pixels.items()
+    }
+
+    def some(items: Sequence[Any] | None) -> Any:
+        return items if items is None or not len(items) else tuple(items[int(i)] for i in rows)
+
+    target = None if batch.target is None else batch.target[rows]
+    return Batch(pixels, target, some(batch.text), some(batch.key) or (), some(batch.place) or ())
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """One NumPy Batch of all examples. What a sensor or date lacks in some is invalid there, its day NaN.
+
+    Raises GridError when one sensor comes with different bands or sizes, or only some examples have a target.
+    """
+    pixels = {name: _stack(name, batches) for b in batches for name in b.pixels}
+    targets = [b.target for b in batches]
+    if any(t is None for t in targets) and not all(t is None for t in targets):
+        raise GridError(rule="all examples of a batch have a target, or none", got="some without", remedy="leave out")
+    return Batch(
+        pixels=pixels,
+        target=None if targets[0] is None else np.concatenate([np.asarray(t) for t in targets]),
+        text=None if any(b.text is None for b in batches) else [t for b in batches for t in b.text or ()],
+        key=tuple(k for b in batches for k in b.key),
+        place=tuple(p for b in batches for p in b.place),
+    )
+
+
+def _stack(name: str, batches: Sequence[Batch]) -> Pixels:
+    parts = [b.pixels.get(name) for b in batches]
+    first = next(p for p in parts if p is not None)
+    for part in parts:
+        if part is not None and _form(part) != _form(first):
+            raise GridError(
+                rule="a sensor has the same bands and window size in all examples of a batch",
+                got=f"{name}: {_form(part)} beside {_form(first)}",
+                remedy="name the sensors differently, or choose common bands",
+            )
+    longest = max(p.values.shape[1] for p in parts if p is not None)
+    total = sum(len(b) for b in batches)
+    c, h, w = first.values.shape[2:]
+    values = np.zeros((total, longest, c, h, w), np.float32)
+    valid = np.zeros(values.shape, bool)
+    day, lonlat = np.full((total, longest), np.nan), np.full((total, 2), np.nan)
+    at = 0
+    for batch, part in zip(batches, parts, strict=True):
+        n = len(batch)
+        if part is not None:
+            t = part.values.shape[1]
+            values[at : at + n, :t], valid[at : at + n, :t] = part.values, part.valid
+            day[at : at + n, :t], lonlat[at : at + n] = part.day, part.lonlat
+        at += n
+    return Pixels(values, valid, first.bands, first.gsd, day, lonlat)
+
+
+def _form(pixels: Pixels) -> tuple[Any, ...]:
+    return tuple((b.name, b.quantity, b.units) for b in pixels.bands), tuple(pixels.values.shape[-2:])
+
+
+def _checked(indices: Sequence[int], n: int) -> list[int]:
+    kept = [int(i) for i in indices]
+    if not kept or min(kept) < 0 or max(kept) >= n:
+        raise LabelError(
+            rule=f"an index set names some of the {n} examples",
+            got=f"{len(kept)} indices: {kept[:5]}",
+            remedy="0 to n-1",
+        )
+    return kept
+
+
+def _facts_of(da: xr.DataArray) -> Pixels:
+    """Bands, GSD and days of a cube, without its pixels."""
+    gsd = da.coords["gsd"].values.astype(float)
+    day = np.array([np.nan])
+    if "time" in da.dims:
+        day = da.coords["time"].values.astype("datetime64[s]").astype(np.float64) / 86_400.0
+    nothing = np.zeros(0)
+    return Pixels(
+        values=nothing,
+        valid=nothing,
+        bands=window.bands_of(da),
+        gsd=float(np.nanmin(gsd)) if np.isfinite(gsd).any() else np.nan,
+        day=day[None],
+        lonlat=nothing,
+    )
