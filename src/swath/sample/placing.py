@@ -132,7 +132,9 @@ def as_pixels(geometry: np.ndarray, grid: GeoBox) -> np.ndarray:
 
     inverse = ~grid.affine
     matrix = np.array([[inverse.a, inverse.b], [inverse.d, inverse.e]])
-    return np.asarray(shapely.transform(geometry, lambda xy: xy @ matrix.T + (inverse.c, inverse.f)), dtype=object)
+    with np.errstate(invalid="ignore"):
+        moved = shapely.transform(geometry, lambda xy: xy @ matrix.T + (inverse.c, inverse.f))
+    return np.asarray(moved, dtype=object)
 
 
 def _projected(geometry: np.ndarray, crs: Any, grid: GeoBox) -> np.ndarray:
