@@ -94,7 +94,7 @@ def load() -> IndianPines:
     package = need("tensorly.datasets", extra="demo", why="the demo on Indian Pines")
     bunch = package.load_indian_pines()
     stored = np.ascontiguousarray(np.asarray(bunch.tensor).transpose(2, 0, 1)).astype(np.int16)
-    truth, wavelength = np.asarray(bunch.ticks[0]).astype(np.uint8), np.asarray(bunch.ticks[1], float)
+    truth, wavelength = np.ascontiguousarray(bunch.ticks[0]).astype(np.uint8), np.asarray(bunch.ticks[1], float)
     scale, offset, notes = settle_unit(stored, wavelength)
     back = np.flatnonzero(np.diff(wavelength) < 0)
     joins = ", ".join(f"{wavelength[i]:.0f} to {wavelength[i + 1]:.0f}" for i in back)
@@ -142,7 +142,7 @@ def deal(truth: np.ndarray, seed: int, *, side: int = 16, per_class: int = 10) -
         counts = [np.bincount(truth[part], minlength=classes + 1)[1:].min() for part in (half, ~half)]
         if min(counts) >= 5:
             break
-    labels = np.zeros_like(truth)
+    labels = np.zeros(truth.shape, truth.dtype)  # not zeros_like: in Fortran order `ravel` would be a copy
     for code in range(1, classes + 1):
         pixels = np.flatnonzero(((truth == code) & half).ravel())
         labels.ravel()[random.choice(pixels, min(per_class, len(pixels)), replace=False)] = code

@@ -63,7 +63,7 @@ def demo_world(
     labels, trained = _labels(last, truth.names, per_class, block, np.random.default_rng([seed, 31]))
     _write_labels(root / "labels.gpkg", labels, last, truth.names, place)
     code = (last + 1).astype(np.uint8)
-    tags = {"classes": ",".join(truth.names), "simulated": "yes"}
+    tags = {**{f"class_{i}": name for i, name in enumerate(truth.names, 1)}, "simulated": "yes"}
     _write(root / "truth.tif", code[None], place, ["class"], nodata=0, tags=tags)
     _write(root / "test.tif", np.where(trained, 0, code)[None], place, ["class"], nodata=0, tags=tags)
     return MadeFiles(

@@ -162,6 +162,8 @@ def read(
     if isinstance(source, tuple):
         found = _from_arrays(source, shape, kind, classes, per_class, seed)
     elif isinstance(source, np.ndarray) or (isinstance(source, str | Path) and mask.is_mask(source)):
+        if classes is None and kind != "number" and isinstance(source, str | Path):
+            classes = mask.names(source) or None
         found = _from_mask(source, grid, shape, column, kind, classes, per_class, seed, title)
     else:
         found = _from_frame(source, grid, shape, column, xy, classes, kind, crs, per_class, seed, title)

@@ -16,7 +16,7 @@ from swath.errors import FormatError, GridError, LabelError
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-__all__ = ["MaskPixels", "is_mask", "read", "zero_is_class"]
+__all__ = ["MaskPixels", "is_mask", "names", "read", "zero_is_class"]
 
 ENDINGS = (".tif", ".tiff", ".img", ".vrt", ".png", ".jp2", ".bil", ".npy", ".npy.gz", ".asc", ".bsq")
 # Values that files use for "nothing here" without saying so; taken as such only where one fills most of a float raster.
@@ -40,6 +40,19 @@ class MaskPixels:
 def is_mask(source: str | Path) -> bool:
     """Whether a path names a raster by its ending."""
     return str(source).partition("#")[0].lower().endswith(ENDINGS)
+
+
+def names(source: str | Path) -> dict[int, str]:
+    """{code: name} as a raster of classes tells in its tags (`class_3=forest`, the way swath writes them); else empty."""
+    import rasterio
+
+    try:
+        with rasterio.open(str(source).partition("#")[0]) as dataset:
+            tags = dataset.tags()
+    except rasterio.errors.RasterioIOError:
+        return {}  # what cannot be opened is refused where it is read
+    found = {key.removeprefix("class_"): name for key, name in tags.items() if key.startswith("class_")}
+    return {int(code): name for code, name in sorted(found.items()) if code.isdigit()}
 
 
 def zero_is_class(values: np.ndarray, classes: Any) -> bool:
