@@ -162,8 +162,6 @@ def read(
     if isinstance(source, tuple):
         found = _from_arrays(source, shape, kind, classes, per_class, seed)
     elif isinstance(source, np.ndarray) or (isinstance(source, str | Path) and mask.is_mask(source)):
-        if classes is None and kind != "number" and isinstance(source, str | Path):
-            classes = mask.names(source) or None
         found = _from_mask(source, grid, shape, column, kind, classes, per_class, seed, title)
     else:
         found = _from_frame(source, grid, shape, column, xy, classes, kind, crs, per_class, seed, title)
@@ -188,6 +186,9 @@ def _from_mask(
 ) -> Labels:
     found = mask.read(source, grid, shape, band=column, title=title)
     values, position, counts = np.unique(found.value, return_inverse=True, return_counts=True)
+    if classes is None and kind != "number" and found.whole and isinstance(source, str | Path):
+        told = mask.names(source)
+        classes = {int(v): told.get(int(v), str(int(v))) for v in values if v > 0} if told else None
     zero_is_class = mask.zero_is_class(values, classes) if found.whole and kind != "number" else True
     notes = list(found.notes)
     if found.whole and kind != "number":

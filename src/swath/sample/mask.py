@@ -45,11 +45,12 @@ def is_mask(source: str | Path) -> bool:
 def names(source: str | Path) -> dict[int, str]:
     """{code: name} as a raster of classes tells in its tags (`class_3=forest`, the way swath writes them); else empty."""
     import rasterio
+    from rasterio.errors import RasterioIOError
 
     try:
         with rasterio.open(str(source).partition("#")[0]) as dataset:
             tags = dataset.tags()
-    except rasterio.errors.RasterioIOError:
+    except RasterioIOError:
         return {}  # what cannot be opened is refused where it is read
     found = {key.removeprefix("class_"): name for key, name in tags.items() if key.startswith("class_")}
     return {int(code): name for code, name in sorted(found.items()) if code.isdigit()}
