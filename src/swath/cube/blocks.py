@@ -317,8 +317,36 @@ class BlockFile:
                 )
             with open(target, "rb+") as file:
                 os.fsync(file.fileno())
+            self._compare(target)
         except (OSError, RasterioError) as error:
             raise refuse(error, target) from error
+
+    def _compare(self, target: Path) -> None:
+        """Read the copy again: GDAL's COG writer does not tell when the disk was full. Raises OSError."""
+        import rasterio
+        from rasterio.errors import RasterioError
+        from rasterio.windows import Window
+
+        short = OSError(errno.ENOSPC, "No space left on device: the copy does not hold what was written")
+        try:
+            with rasterio.Env(GDAL_CACHEMAX=64 << 20), rasterio.open(target, num_threads=2) as file:
+                levels = len(file.overviews(1))
+                for top in range(0, self.shape[0], self.block):
+                    rows = slice(top, min(self.shape[0], top + self.block))
+                    for left in range(0, self.shape[1], 8 * self.block):
+                        columns = slice(left, min(self.shape[1], left + 8 * self.block))
+                        window = Window(columns.start, rows.start, columns.stop - left, rows.stop - top)
+                        mine, copy = self.read(rows, columns), file.read(window=window)
+                        if mine.tobytes() != copy.tobytes() and not np.array_equal(mine, copy, equal_nan=True):
+                            raise short
+            for level in range(levels):
+                with rasterio.open(target, overview_level=level) as file:
+                    last = Window(
+                        max(0, file.width - 8), max(0, file.height - 8), min(8, file.width), min(8, file.height)
+                    )
+                    file.read(window=last)
+        except RasterioError as error:
+            raise short from error
 
     def describe(self, geobox: GeoBox | None) -> str:
         """A VRT over the file aside that adds all that its plain directory does not say."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -68,7 +67,7 @@ def save(
             rule="a raster has rows and columns, and no draws", got=str(cube.dims), remedy="save draws one by one"
         )
     if path.suffix == ".zarr":
-        from swath.cube.store import save_zarr
+        from swath.cube.save_zarr import save_zarr
 
         return save_zarr(cube, path, name=name, tags=tags or {})
     layer = layer_of(cube, name=path.stem, tags=tags or {}, classes=classes or {}, colours=colours or {})
@@ -189,8 +188,3 @@ def style(layer: Layer) -> str:
         + ElementTree.tostring(root, encoding="unicode")
         + "\n"
     )
-
-
-def remove_folder(path: Path) -> None:
-    """Remove a folder that may be there."""
-    shutil.rmtree(path, ignore_errors=True)
