@@ -1,0 +1,1 @@
+"""Honest numbers about maps: areas, intervals, calibration, doubt, leakage."""

@@ -1,0 +1,145 @@
+"""Areas and accuracies from a probability sample: adjusted for the map's own errors, with intervals that hold.
+
+Strata may be the map's classes (Olofsson et al. 2014, eqs. 1-11) or anything else (Stehman 2014); a simple random
+sample is one stratum. Where the truth is no probability sample nothing here applies: see `assess.record`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from swath.assess.interval import ratio_interval
+from swath.errors import DesignError
+from swath.estimate import Estimate, undefined
+
+__all__ = ["DesignBased", "area_by_class", "design_based", "from_points"]
+
+Floats = NDArray[np.float64]
+SOURCE = "Olofsson et al. 2014; Stehman 2014; interval: stratified score and recovered variances"
+
+
+@dataclass(frozen=True, slots=True)
+class DesignBased:
+    """What a probability sample says of a map, class by class (K).
+
+    areas: adjusted for the map's errors. mapped: what the map itself shows (K,), same unit; NaN when not known.
+    confusion: (K, K) sample counts, rows = map. share: (K, K) estimated shares of the whole area, rows = map.
+    """
+
+    overall: Estimate
+    users: list[Estimate]
+    producers: list[Estimate]
+    areas: list[Estimate]
+    mapped: Floats
+    confusion: Floats
+    share: Floats
+
+
+def area_by_class(
+    confusion: ArrayLike, mapped: ArrayLike, *, unit: str, level: float = 0.95, simulated: bool = False
+) -> list[Estimate]:
+    """Area of each class, adjusted for the map's own errors, from a sample drawn per map class.
+
+    confusion: (K, K) counts, rows = map, columns = truth. mapped: (K,) mapped areas in `unit`.
+    Source: Olofsson et al. 2014, eqs. 2, 9-11. Raises DesignError if a mapped class has fewer than 2 sample units.
+
+    >>> [round(e.value) for e in area_by_class([[9, 1], [0, 10]], [10.0, 90.0], unit="ha")]
+    [9, 91]
+    """
+    c = np.asarray(confusion, float)
+    k = len(c)
+    counts = np.zeros((k, k, k))
+    counts[np.arange(k), np.arange(k)] = c
+    areas = np.asarray(mapped, float)
+    return design_based(counts, areas, mapped=np.diag(areas), unit=unit, level=level, simulated=simulated).areas
+
+
+def from_points(
+    stratum: ArrayLike, mapped: ArrayLike, truth: ArrayLike, strata: int, classes: int
+) -> NDArray[np.float64]:
+    """(S, K, K) counts from one index a sample unit: stratum 0..S-1, map class and truth class 0..K-1."""
+    s, m, t = (np.asarray(v, np.int64) for v in (stratum, mapped, truth))
+    flat = (s * classes + m) * classes + t
+    return np.bincount(flat, minlength=strata * classes**2).reshape(strata, classes, classes).astype(float)
+
+
+def design_based(
+    counts: ArrayLike,
+    stratum_area: ArrayLike,
+    *,
+    unit: str,
+    level: float = 0.95,
+    mapped: ArrayLike | None = None,
+    fraction: ArrayLike | None = None,
+    strata: Sequence[str] | None = None,
+    simulated: bool = False,
+) -> DesignBased:
+    """Areas, overall, user's and producer's accuracy of a stratified (or simple random: one stratum) sample.
+
+    counts: (S, K, K) sample units by stratum, map class and truth class. stratum_area: (S,) in `unit`.
+    mapped: (S, K) area of each map class in each stratum where known: it gives the mapped areas and rules out units
+    that cannot be. fraction: (S,) sampled share of each stratum. strata: names for errors.
+    Estimators: Olofsson et al. 2014 eqs. 1-4 and 9; ratios for other strata: Stehman 2014 eqs. 2, 9, 27.
+    Raises DesignError when a stratum that has area holds fewer than 2 sample units.
+    """
+    c = np.asarray(counts, float)
+    area = np.asarray(stratum_area, float)
+    if c.ndim != 3 or c.shape[1] != c.shape[2] or area.shape != c.shape[:1]:
+        raise DesignError(
+            rule="counts are (strata, map classes, truth classes) with one area a stratum",
+            got=f"{c.shape} and {area.shape}",
+            remedy="use from_points to count",
+        )
+    n = c.sum((1, 2))
+    names = [str(s) for s in (strata if strata is not None else range(len(area)))]
+    _enough(n, area, names)
+    used = area > 0
+    c, n, weight = c[used], n[used], area[used] / area.sum()
+    table = None if mapped is None else np.asarray(mapped, float)[used]
+    part = None if fraction is None else np.asarray(fraction, float)[used]
+    total, units, kinds = float(area.sum()), int(n.sum()), c.shape[1]
+    how = f"{'stratified' if len(n) > 1 else 'simple'} random sample, {len(n)} {'strata' if len(n) > 1 else 'stratum'}"
+
+    def estimate(a: Floats, b: Floats, can_a: Floats | None, can_b: Floats | None, of: str, size: float) -> Estimate:
+        value, low, high = (
+            float(v[0]) for v in ratio_interval(a, b, n, weight, level=level, can_a=can_a, can_b=can_b, fraction=part)
+        )
+        domain = int((a + b).sum())
+        if not np.isfinite(value):
+            return undefined("1", f"no sample unit {of}", method=how, level=level)
+        name = "1" if size == 1 else unit
+        return Estimate(value * size, name, low * size, high * size, level, domain, f"{how}; {SOURCE}", simulated)
+
+    right = np.einsum("skk->sk", c)
+    of_map, of_truth = c.sum(2), c.sum(1)
+    has = None if table is None else table > 0
+    users, producers, areas = [], [], []
+    for k in range(kinds):
+        own = None if has is None else has[:, k]
+        other = None if has is None else np.delete(has, k, axis=1).any(1)
+        users.append(estimate(right[:, k], of_map[:, k] - right[:, k], own, own, "lies in this map class", 1))
+        producers.append(estimate(right[:, k], of_truth[:, k] - right[:, k], own, other, "has this class as truth", 1))
+        areas.append(_area(estimate(of_truth[:, k], n - of_truth[:, k], None, None, "", total), unit, units))
+    overall = estimate(right.sum(1), n - right.sum(1), None, None, "", 1)
+    shares = np.einsum("s,smt->mt", weight / n, c)
+    shown = np.full(kinds, np.nan) if table is None else table.sum(0)
+    return DesignBased(overall, users, producers, areas, shown, c.sum(0), shares)
+
+
+def _area(e: Estimate, unit: str, units: int) -> Estimate:
+    """The same in `unit` even where the whole area is 1 of it."""
+    return Estimate(e.value, unit, e.low, e.high, e.level, units, e.method, e.simulated, e.reason)
+
+
+def _enough(n: Floats, area: Floats, names: list[str]) -> None:
+    thin = [f"{name} ({int(k)})" for name, k, a in zip(names, n, area, strict=True) if a > 0 and k < 2]
+    if thin:
+        raise DesignError(
+            rule="every stratum that has area needs 2 or more sample units",
+            got=f"fewer in {', '.join(thin)}",
+            remedy="label more points there, or merge strata before drawing",
+        )
