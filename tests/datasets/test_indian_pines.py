@@ -42,10 +42,10 @@ def test_numbers_of_another_product_are_not_taken_for_this_one(scene: indian_pin
     wavelength = scene.cube.coords["wavelength"].values
     with pytest.raises(UnitError, match="zero level"):
         indian_pines.settle_unit(scene.stored - 1000, wavelength)
-    bright = scene.stored.copy()
-    bright[:100] = 30_000
+    dim = scene.stored.copy()
+    dim[:100] = 1_300
     with pytest.raises(UnitError, match="plausible"):
-        indian_pines.settle_unit(bright, wavelength)
+        indian_pines.settle_unit(dim, wavelength)
 
 
 @pytest.mark.parametrize("seed", range(5))

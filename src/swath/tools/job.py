@@ -25,21 +25,17 @@ _WHOLE = 256 * 2**20  # files up to this size are hashed whole, larger ones by t
 
 def write_text(path: Path, text: str) -> Path:
     """Write a text file whole or not at all: aside, flushed to disk, then renamed. Raises OutputError."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    from swath.cube.save import write_text as write
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(aside, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise OutputError(
             rule="results are written where --out says",
-            got=f"{path.name}: {error.strerror or error}",
-            remedy="choose a folder that can be written and has space",
+            got=f"{path.parent}: {error.strerror or error}",
+            remedy="choose a folder that can be written",
         ) from error
+    write(path, text)
     return path
 
 
