@@ -292,8 +292,8 @@ def clouds(da: xr.DataArray, *, threshold: float = 0.4, average_over: int = 4, d
     part = da.sel(band=list(wanted))
     single = "time" not in part.dims
     values = np.asarray((part.expand_dims("time") if single else part).values, np.float32).transpose(0, 2, 3, 1)
-    seen = np.isfinite(values).all(-1)
-    mask = np.asarray(detector.get_cloud_masks(np.where(seen[..., None], values, 0.0)), dtype=bool)
+    seen = np.isfinite(values.sum(axis=-1))
+    mask = np.asarray(detector.get_cloud_masks(np.where(seen[..., None], values, 0.0))) > 0
     out = np.where(mask, FLAGS["cloud"], 0).astype(np.uint8)
-    out[np.logical_not(seen)] = FLAGS["never_seen"]
+    out[~seen] = FLAGS["never_seen"]
     return out[0] if single else out

@@ -149,10 +149,7 @@ def by_wavelengths(centres: Sequence[float], tolerance: float = 6.0) -> list[Mat
         return []
     matches = []
     for candidate in sensors().values():
-        if candidate.spectrum is not None:
-            match = _in_spectrum(candidate, finite)
-        else:
-            match = _on_centres(candidate, finite, tolerance)
+        match = _in_spectrum(candidate, finite) or _on_centres(candidate, finite, tolerance)
         if match is not None:
             matches.append(match)
     return sorted(matches, key=lambda m: (-m.exact, -m.share))
