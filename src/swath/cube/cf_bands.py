@@ -12,7 +12,7 @@ import numpy as np
 from swath.cube.array import Plane, Variable
 from swath.cube.layer import FileBand
 
-__all__ = ["Roles", "attribute", "bands_of", "quantity"]
+__all__ = ["Roles", "attribute", "bands_of", "packing", "quantity"]
 
 _NAMELESS = {"__xarray_dataarray_variable__", "band_data", "__xarray_data_array_variable__"}
 
@@ -43,7 +43,7 @@ def attribute(value: Any) -> Any:
 def bands_of(variable: Variable, shape: Roles, variables: Mapping[str, Variable], *, alone: bool) -> list[Any]:
     """A Plane and a FileBand for every position on the variable's extra axes."""
     attrs = {str(k): attribute(v) for k, v in variable.attrs.items()}
-    packing = _packing(variable.dtype, attrs)
+    packed = packing(variable.dtype, attrs)
     base = "" if variable.leaf in _NAMELESS else variable.leaf
     out = []
     for position in np.ndindex(*[variable.shape[axis] for axis in shape.extra]):
@@ -58,7 +58,7 @@ def bands_of(variable: Variable, shape: Roles, variables: Mapping[str, Variable]
             words.append(word)
             facts |= extra
         name = "_".join([base, *words]) if base and not (alone and len(words) == 1 and names) else "_".join(words)
-        plane = Plane(variable.name, shape.y, shape.x, shape.time, fixed, **packing)
+        plane = Plane(variable.name, shape.y, shape.x, shape.time, fixed, **packed)
         out.append((plane, _file_band(name or "band1", attrs, plane, facts)))
     return out
 
@@ -92,7 +92,7 @@ def _nanometres(value: float, units: str) -> float:
     return value * 1e9 if units in ("m", "metre", "meter") else value
 
 
-def _packing(dtype: np.dtype, attrs: dict[str, Any]) -> dict[str, Any]:
+def packing(dtype: np.dtype, attrs: dict[str, Any]) -> dict[str, Any]:
     """Type, missing numbers and valid range as Plane takes them (CF 2.5.1, NetCDF users' guide: _Unsigned)."""
     kind = dtype.newbyteorder("=")
     unsigned = str(attrs.get("_Unsigned", "")).lower() == "true"

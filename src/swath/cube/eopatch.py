@@ -207,7 +207,8 @@ def _features(path: str, kind: str) -> list[Feature]:
 def _bands(
     features: list[Feature], time: np.ndarray | None, notes: list[str]
 ) -> tuple[str | None, tuple[FileBand, ...]]:
-    sensor, bands = None, []
+    sensor: str | None = None
+    bands: list[FileBand] = []
     for feature in features:
         count = feature.shape[-1]
         level = re.search(r"l1c|l2a", feature.name, re.IGNORECASE)
@@ -225,8 +226,8 @@ def _bands(
             notes.append(f"{feature.name}: Sentinel-2 {level[0].upper()} bands in eo-learn's order ({which})")
             continue
         quantity, units = _meaning(feature)
-        names = (feature.name,) if count == 1 else tuple(f"{feature.name}_{i + 1}" for i in range(count))
-        bands += [FileBand(name, quantity=quantity, units=units) for name in names]
+        own = [feature.name] if count == 1 else [f"{feature.name}_{i + 1}" for i in range(count)]
+        bands += [FileBand(name, quantity=quantity, units=units) for name in own]
     return sensor, tuple(bands)
 
 
