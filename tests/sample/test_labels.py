@@ -466,3 +466,14 @@ def test_the_real_sets_are_understood(shared):
     assert {n: p for n, (p, _) in got.support.items()} == {"Cerrado": 3, "Forest": 3, "Pasture": 4, "Soy_Corn": 8}
     with pytest.raises(LabelError, match="--column LULC_NAME"):
         labels.read(shared / "eopatch" / "TestEOPatch" / "vector_timeless" / "LULC.gpkg", grid, shape=grid.shape)
+
+
+def test_class_names_in_the_tags_of_a_mask_are_its_names(tmp_path):
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[:5], mask[5:9] = 3, 7
+    path = written(tmp_path / "m.tif", mask, UTM.affine, "EPSG:32633")
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(class_3="wood", class_7="field")
+    got = labels.read(path, UTM, shape=SHAPE)
+    assert (got.names, got.codes) == (["wood", "field"], [3, 7])
+    assert labels.read(path, UTM, shape=SHAPE, classes=["wood", "7"]).names == ["wood", "field"]

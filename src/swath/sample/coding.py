@@ -37,14 +37,15 @@ def code(
     classes: Sequence[str | int] | Mapping[int, str] | None = None,
     column: str = "label",
     count: np.ndarray | None = None,
+    titles: Mapping[int, str] | None = None,
 ) -> Coding:
     """Decide whether values are classes or numbers, and number the classes.
 
     values: (n,) names, integers or floats; None, NaN and empty text are no label. Whole numbers with few distinct
     values (up to 20, or up to 254 that come three times on average) are classes that keep their codes; other numbers
     are numbers; names get 1..K in sorted order. classes: the only names or codes to keep, or {code: name}.
-    count: (n,) how many labels each value stands for (for values already counted once). Raises LabelError when
-    nothing is labelled.
+    titles: names of codes that the file itself gives. count: (n,) how many labels each value stands for (for values
+    already counted once). Raises LabelError when nothing is labelled.
     """
     raw = np.asarray(values, dtype=object)
     empty = np.array([_missing(v) for v in raw], bool)
@@ -78,7 +79,7 @@ def code(
         notes = []
     if kind == "number":
         return Coding("number", np.where(empty, np.nan, numbers), [], [], notes)
-    return _coded(numbers, empty, distinct, classes, notes)
+    return _coded(numbers, empty, distinct, classes, notes, dict(titles or {}))
 
 
 def _missing(value: Any) -> bool:
@@ -119,15 +120,18 @@ def _clean(value: Any) -> str:
     return " ".join(str(value).split())
 
 
-def _coded(numbers: np.ndarray, empty: np.ndarray, distinct: np.ndarray, classes: Any, notes: list[str]) -> Coding:
+def _coded(
+    numbers: np.ndarray, empty: np.ndarray, distinct: np.ndarray, classes: Any, notes: list[str], titles: dict[int, str]
+) -> Coding:
     if not np.all(distinct == np.round(distinct)):
         names = [f"{v:g}" for v in distinct]
         codes = list(range(1, len(names) + 1))
         notes = [*notes, f"classes named by fractions get the codes 1..{len(names)} in sorted order"]
     else:
         whole = [int(v) for v in distinct]
-        titles = {int(k): _clean(v) for k, v in classes.items()} if isinstance(classes, Mapping) else {}
-        names = [titles.get(v, str(v)) for v in whole]
+        if isinstance(classes, Mapping):
+            titles = titles | {int(k): str(v) for k, v in classes.items()}
+        names = [_clean(titles.get(v, v)) for v in whole]
         codes, more = _storable(whole)
         notes = [*notes, *more]
     position = {float(v): name for v, name in zip(distinct, names, strict=True)}

@@ -201,7 +201,7 @@ def _from_mask(
     else:
         object_values = values.astype(object)
     wish: Kind | None = kind or (None if found.whole else "number")
-    coded = coding.code(object_values, kind=wish, classes=classes, column=title, count=counts)
+    coded = coding.code(object_values, kind=wish, classes=classes, column=title, count=counts, titles=found.titles)
     value = coded.value[position]
     keep = np.isfinite(value)
     key = found.row * shape[1] + found.column

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,10 @@ STRIP = 2048
 
 @dataclass(frozen=True, slots=True)
 class MaskPixels:
-    """Pixels of the scene's grid that a raster labels: row, column, value (n,); whole = the raster holds integers."""
+    """Pixels of the scene's grid that a raster labels: row, column, value (n,); whole = the raster holds integers.
+
+    titles: {code: name} where the file's tags `class_CODE` give them, as swath's own maps do.
+    """
 
     row: np.ndarray
     column: np.ndarray
@@ -35,6 +38,7 @@ class MaskPixels:
     crs_note: str
     band: str
     notes: list[str] = field(default_factory=list)
+    titles: dict[int, str] = field(default_factory=dict)
 
 
 def is_mask(source: str | Path) -> bool:
@@ -43,7 +47,9 @@ def is_mask(source: str | Path) -> bool:
 
 
 def names(source: str | Path) -> dict[int, str]:
-    """{code: name} as a raster of classes tells in its tags (`class_3=forest`, the way swath writes them); else empty."""
+    """{code: name} as a raster of classes tells in its tags (`class_3=forest`, the way swath writes them); else
+    empty.
+    """
     import rasterio
     from rasterio.errors import RasterioIOError
 
@@ -139,6 +145,11 @@ def _band(dataset: Any, band: str | None, title: str) -> int:
     )
 
 
+def _titles(dataset: Any) -> dict[int, str]:
+    tags = {k.lower(): str(v) for k, v in dataset.tags().items()}
+    return {int(k[6:]): v for k, v in tags.items() if k.startswith("class_") and k[6:].isdigit()}
+
+
 def _of_raster(file: Path, grid: GeoBox | None, shape: tuple[int, int], band: str | None, title: str) -> MaskPixels:
     import rasterio
 
@@ -149,33 +160,18 @@ def _of_raster(file: Path, grid: GeoBox | None, shape: tuple[int, int], band: st
     try:
         with rasterio.open(file) as dataset:
             index = _band(dataset, band, title)
+            titles = _titles(dataset)
             name = str(dataset.descriptions[index - 1] or "")
-            if dataset.crs is None or grid is None or grid.crs is None:
-                if dataset.shape != tuple(shape):
-                    return _of_array(np.empty(dataset.shape, np.uint8), shape, title, [])  # refuses, and says why
-                return _pixels(
-                    dataset.read(index),
-                    dataset.nodatavals[index - 1],
-                    "the mask has the scene's rows and columns",
-                    name,
-                    title,
-                    [],
-                )
-            same = (
-                dataset.shape == tuple(shape)
-                and dataset.crs == grid.crs.to_wkt()
-                and dataset.transform.almost_equals(grid.affine, 1e-6)
-            )
-            if same:
-                return _pixels(
-                    dataset.read(index),
-                    dataset.nodatavals[index - 1],
-                    "mask and scene share their grid",
-                    name,
-                    title,
-                    [],
-                )
-            return _warped(dataset, index, grid, shape, name, title)
+            aligned = dataset.crs is None or grid is None or grid.crs is None
+            if aligned and dataset.shape != tuple(shape):
+                return _of_array(np.empty(dataset.shape, np.uint8), shape, title, [])  # refuses, and says why
+            if not aligned:
+                there = (dataset.shape, dataset.crs) == (tuple(shape), grid.crs.to_wkt())
+                if not (there and dataset.transform.almost_equals(grid.affine, 1e-6)):
+                    return replace(_warped(dataset, index, grid, shape, name, title), titles=titles)
+            said = "the mask has the scene's rows and columns" if aligned else "mask and scene share their grid"
+            found = _pixels(dataset.read(index), dataset.nodatavals[index - 1], said, name, title, [])
+            return replace(found, titles=titles)
     except rasterio.errors.RasterioIOError as error:
         raise FormatError(
             rule="a label raster must open",
