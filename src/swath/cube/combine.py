@@ -13,12 +13,14 @@ from swath.cube.lazy import Source
 from swath.cube.scene import Piece, gsd_of
 from swath.cube.sources import Bands, Part, Placed, Times
 from swath.cube.warped import Constant, Mosaic, Warped
-from swath.errors import BandError
+from swath.errors import BandError, GridError
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-__all__ = ["join"]
+__all__ = ["join", "share_flags"]
+
+MOST_EMPTY = 100  # times the pixels that the scenes hold: a common grid beyond that is mostly nothing
 
 
 def join(pieces: Sequence[Piece], notes: list[str]) -> dict[float, Piece]:
@@ -33,7 +35,38 @@ def join(pieces: Sequence[Piece], notes: list[str]) -> dict[float, Piece]:
             (k for k in groups if k == size or abs(k - size) < 0.01 * k or (math.isnan(k) and math.isnan(size))), size
         )
         groups.setdefault(key, []).append(piece)
-    return {k: _one(groups[k], notes) for k in sorted(groups, key=lambda g: (math.isnan(g), g))}
+    made = {k: _one(groups[k], notes) for k in sorted(groups, key=lambda g: (math.isnan(g), g))}
+    _meet(list(made.values()))
+    return made
+
+
+def _meet(pieces: list[Piece]) -> None:
+    """Refuse several grid sizes that are not one scene's: they lie apart."""
+    boxes = [p.geobox for p in pieces if p.geobox is not None and p.geobox.crs is not None]
+    for box in boxes[1:]:
+        if not boxes[0].extent.to_crs("EPSG:4326").intersects(box.extent.to_crs("EPSG:4326")):
+            raise GridError(
+                rule="scenes opened together lie on the same ground",
+                got=f"{pieces[0].name} and others elsewhere with other pixel sizes",
+                remedy="open them one by one",
+            )
+
+
+def share_flags(pieces: Sequence[Piece]) -> list[Piece]:
+    """Give the flag of one grid of a scene to its other grids (SCL is kept at 20 m only): the nearest pixel's."""
+    out = []
+    for piece in pieces:
+        if piece.flag is None and piece.geobox is not None and piece.geobox.crs is not None:
+            same = [
+                p for p in pieces if p.flag is not None and p.sensor == piece.sensor and _same_time(p.time, piece.time)
+            ]
+            near = [
+                p for p in same if p.geobox is not None and p.geobox.crs == piece.geobox.crs and p.name == piece.name
+            ]
+            if near and piece.time is not None and near[0].flag is not None and near[0].geobox is not None:
+                piece = replace(piece, flag=Warped.of(near[0].flag, near[0].geobox, piece.geobox, (1.0,)))
+        out.append(piece)
+    return out
 
 
 def _one(pieces: list[Piece], notes: list[str]) -> Piece:
@@ -138,6 +171,13 @@ def _one_grid(pieces: list[Piece], notes: list[str]) -> list[Piece]:
     from affine import Affine
     from odc.geo.geobox import GeoBox
 
+    covered = sum(p.source.shape[2] * p.source.shape[3] for p in pieces)
+    if (bottom - top) * (right - left) > max(MOST_EMPTY * covered, 10_000_000):
+        raise GridError(
+            rule="scenes opened together adjoin or overlap",
+            got=f"{len(pieces)} scenes that need a grid of {bottom - top:,} x {right - left:,} pixels",
+            remedy="open them in groups that lie together",
+        )
     whole = GeoBox((bottom - top, right - left), first.affine @ Affine.translation(left, top), first.crs)
     out, warped = [], []
     for p, (r0, c0, r1, c1) in zip(pieces, boxes, strict=True):

@@ -47,7 +47,7 @@ def _moment(match: re.Match[str], kind: str) -> np.datetime64 | None:
             start = np.datetime64(f"{parts[0]}-01-01", "s") + np.timedelta64(day - 1, "D")
             if parts[2]:
                 start += np.timedelta64(int(parts[2]) * 3600 + int(parts[3]) * 60 + int(parts[4]), "s")
-            return np.datetime64(start, "ns")
+            return np.datetime64(str(start), "ns")
         clock = f"T{parts[3]}:{parts[4]}:{parts[5]}" if kind == "time" else ""
         return np.datetime64(f"{parts[0]}-{parts[1]}-{parts[2]}{clock}", "ns")
     except ValueError:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swath.cube import formats
-from swath.cube.combine import join
+from swath.cube.combine import join, share_flags
 from swath.cube.dates import date_in, from_descriptions, from_tags
+from swath.cube.flagged import split_quality
 from swath.cube.gdal import is_remote
 from swath.cube.guard import check_path
 from swath.cube.identify import identify
@@ -154,16 +155,15 @@ def understand(
     notes: list[str] = []
     problems: list[str] = []
     doubts = []
-    pieces = []
-    names: list[str] = []
+    pieces: list[Piece] = []
     where = area_of(area)
     for layer in _layers(name, safe):
         piece, settled = _piece(layer, name, sensor, offset, scale, notes, problems)
         doubts += [settled.doubt] if settled.doubt is not None else []
-        picked = pick_bands(piece, bands)
-        names += [b.name for b in piece.bands]
-        if picked is not None:
-            pieces.append(pick_dates(cut(picked, where), dates))
+        pieces.append(piece)
+    names = [b.name for p in pieces for b in p.bands]
+    picked = [pick_bands(p, bands) for p in share_flags(pieces)]
+    pieces = [pick_dates(cut(p, where), dates) for p in picked if p is not None]
     check_bands(bands, [b.name for p in pieces for b in p.bands], names)
     joined = join(pieces, notes)
     sensors = list(dict.fromkeys(p.sensor for p in joined.values() if p.sensor))
@@ -199,6 +199,10 @@ def _piece(
     stem = os.path.basename(path.rstrip("/"))
     layer = _dated(layer, path, notes)
     found = identify(layer, path, sensor)
+    layer, said = split_quality(layer, found.sensor)
+    if said:
+        notes += said
+        found = identify(layer, path, sensor)
     settled = settle(
         layer, found.bands, found.sensor, gsd=gsd_of(layer.geobox), offset=offset, scale=scale, stem=stem
     )  # fmt: skip

@@ -82,7 +82,7 @@ def gsd_of(geobox: GeoBox | None) -> float:
 def _round(side: float) -> float:
     """Whole metres where it is whole to a thousandth; else four digits that are worth saying."""
     whole = round(side)
-    return float(whole) if whole and abs(side - whole) < 1e-3 * side else float(f"{side:.5g}")
+    return float(whole) if whole and abs(side - whole) < 1e-4 * side else float(f"{side:.5g}")
 
 
 def cube_of(piece: Piece) -> xr.DataArray:

@@ -112,12 +112,23 @@ def settle(
     doubt_error = _offset_doubt(sensor, [seen[i] for i in doubts], [bands[i].name for i in doubts]) if doubts else None
     if doubt_error is not None:
         problems.append(str(doubt_error))
-    return _finish(bands, kind, seen, notes, problems, doubt_error)
+    return _finish(bands, kind, sensor, seen, notes, problems, doubt_error)
+
+
+def _why_digital(sensor: Sensor | None, kind: np.dtype) -> str:
+    if sensor is None:
+        return "nothing tells the unit"
+    if sensor.scene_scale:
+        return f"the scale of {sensor.key} stands in each scene's metadata, which are not here"
+    if sensor.quantity != "digital_number" and kind.itemsize == 1:
+        return f"8-bit numbers are a stretch of {sensor.key}, not its product"
+    return f"{sensor.key} has no physical unit"
 
 
 def _finish(
-    bands: list[Band], kind: np.dtype, seen: list[Look], notes: list[str], problems: list[str], doubt: UnitError | None
-) -> Settled:
+    bands: list[Band], kind: np.dtype, sensor: Sensor | None, seen: list[Look], notes: list[str], problems: list[str],
+    doubt: UnitError | None,
+) -> Settled:  # fmt: skip
     stays = {"digital_number", "class"}
     stored = kind.kind in "iu" and all(b.quantity in stays and (b.scale, b.offset) == (1.0, 0.0) for b in bands)
     if not stored:
@@ -128,16 +139,16 @@ def _finish(
             names = ", ".join(bands[i].name for i in loose[:4]) + (" ..." if len(loose) > 4 else "")
             notes.append(f"unit of {names} unknown: opened as `other`; nothing physical is computed from it")
     elif all(b.quantity == "digital_number" for b in bands) and doubt is None:
-        notes.append("nothing tells the unit: opened as digital numbers; indices and physical verbs refuse them")
+        notes.append(_why_digital(sensor, kind) + ": opened as digital numbers; indices and physical verbs refuse them")
     problems += _implausible(bands, seen, stored)
     return Settled(tuple(bands), stored, tuple(notes), tuple(problems), doubt)
 
 
 def _native(native: float, grid: float) -> float:
-    """A band's GSD: the sensor's own, unless the grid is clearly coarser (a thinned or averaged copy)."""
-    if math.isnan(native):
-        return grid
-    return grid if not math.isnan(grid) and grid > 1.5 * native else native
+    """A band's GSD: the sensor's own where the grid is finer by half or more (a repeated pixel), else the grid's."""
+    if math.isnan(native) or math.isnan(grid):
+        return grid if math.isnan(native) else native
+    return grid if grid > 0.55 * native else native
 
 
 def _nodata(own: FileBand, band: Band | None, kind: np.dtype) -> float:
