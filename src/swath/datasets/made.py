@@ -47,7 +47,7 @@ def demo_world(
     root = Path(folder)
     root.mkdir(parents=True, exist_ok=True)
     place = build(cut(world(seed, size), "2021-06-01", share=0.15), "2021-06-10", share=0.05)
-    optical, truth = view(place, "sentinel-2a-l2a", dates("2020-01-01", "2022-01-01", every, seed=seed), seed=seed)
+    optical, truth = view(place, SENTINEL_2, dates("2020-01-01", "2022-01-01", every, seed=seed), seed=seed)
     radar, _ = view(place, SENTINEL_1, dates("2020-01-05", "2022-01-01", every * 1.2, seed=seed + 1), seed=seed + 1)
     usable = (optical.coords["flag"].values == 0)[:, None]
     stored = np.where(usable, np.clip(np.round(optical.values * 10_000), 1, 65_534), 0).astype(np.uint16)

@@ -36,7 +36,6 @@ SENTINEL_2 = (
 SENTINEL_1 = tuple(
     Band(name=p, gsd=10, quantity="backscatter", units="dB", common=p, polarisation=p) for p in ("VV", "VH")
 )
-_BUILT_IN = {"sentinel-2a-l2a": SENTINEL_2, "sentinel-1-grd": SENTINEL_1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def view(
     sensor: a key of sensors.toml, a Sensor, or bands. dates: sorted and unique. cloud: mean share of a date under cloud
     (optical and thermal bands; values turn bright or dark and `flag` says cloud or shadow). noise: deviation of a
     reflectance (thermal: 30 times that in K); looks: of the radar's speckle, inf for none. gsd: of the cube in m, a
-    whole multiple of the world's, which is the default. Bands coarser than the cube are averaged to their own size.
+    whole multiple of the world's, which is the default. Bands coarser than the world are averaged to their own size (the nearest multiple).
     With cloud 0, noise 0 and infinite looks the view is exact: the truth of every value. Attribute `simulated` is True.
     Raises BandError, GridError, UnitError for what a world cannot show.
     """
@@ -93,7 +92,7 @@ def view(
     if optical and cloud > 0:
         flag = _weather(values, bands, optical, cloud, place, rng)
     for i, band in enumerate(bands):
-        coarse = _factor(place, band.gsd, f"band {band.name}") if band.gsd > place.gsd else 1
+        coarse = min(max(1, round(band.gsd / place.gsd)), *place.shape) if math.isfinite(band.gsd) else 1
         if coarse > 1:
             values[:, i] = _spread(_mean(values[:, i], coarse), coarse, place.shape)
     if factor > 1:
@@ -141,17 +140,18 @@ def _bands(sensor: str | Sensor | Sequence[Band]) -> tuple[str | None, tuple[Ban
         return sensor.key, sensor.bands
     if not isinstance(sensor, str):
         return None, tuple(sensor)
-    if sensor in _BUILT_IN:
-        return sensor, _BUILT_IN[sensor]
-    from swath.earth import sensor as table
+    if sensor == "sentinel-1-grd":  # as people use it: calibrated, terrain-corrected, in dB
+        return sensor, SENTINEL_1
+    from swath.earth.sensor import sensor as find
 
-    found = getattr(table, "find", None) or getattr(table, "get", None)
-    if found is None:
+    bands = tuple(b for b in find(sensor).bands if _visible(b))
+    if not bands:
         raise BandError(
-            rule="a made world is seen by a known sensor", got=sensor, remedy=f"one of {', '.join(_BUILT_IN)}, or bands"
+            rule="a made world is seen in reflectance, backscatter or temperature",
+            got=f"{sensor} with none of them",
+            remedy="name its bands yourself",
         )
-    known: Sensor = found(sensor)
-    return sensor, tuple(b for b in known.bands if _visible(b))
+    return sensor, bands
 
 
 def _visible(band: Band) -> bool:
