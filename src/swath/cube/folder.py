@@ -17,7 +17,7 @@ from swath.earth.recognise import find
 from swath.earth.sensor import from_product_name, sensors
 from swath.errors import FormatError
 
-__all__ = ["claims", "read"]
+__all__ = ["claims", "layers_of_files", "read"]
 
 RASTERS = (".tif", ".tiff", ".jp2", ".png", ".jpg", ".jpeg")
 MOST = 2_000
@@ -37,7 +37,7 @@ def read(path: str) -> list[Layer]:
     entries = sorted(os.listdir(path))
     files = [os.path.join(path, n) for n in entries if n.lower().endswith(RASTERS) and not n.startswith(".")]
     if files:
-        return _files(path, files)
+        return layers_of_files(path, files)
     folders = [os.path.join(path, n) for n in entries if os.path.isdir(os.path.join(path, n)) and not n.startswith(".")]
     layers: list[Layer] = []
     for folder in folders:
@@ -60,7 +60,8 @@ def read(path: str) -> list[Layer]:
     return layers
 
 
-def _files(path: str, files: list[str]) -> list[Layer]:
+def layers_of_files(path: str, files: list[str]) -> list[Layer]:
+    """Layers of raster files that lie together; `path` names them in errors. Raises FormatError as `read` does."""
     if len(files) > MOST:
         raise FormatError(
             rule=f"a folder holds at most {MOST} rasters", got=f"{path}, {len(files)}", remedy="name the files you mean"
