@@ -1,0 +1,391 @@
+"""Spectral indices by spyndex's names and formulas: from reflectance only, lazily, each window when it is asked for."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swath.cube import contract
+from swath.cube.lazy import lazy
+from swath.earth.recognise import LETTERS, find, letter_index, nearest
+from swath.earth.sensor import Band
+from swath.earth.unit import from_db
+from swath.errors import BandError, UnitError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Formula", "available", "compute", "formula", "parse"]
+
+Array = Any
+_OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Pow: operator.pow,
+}  # fmt: skip
+_THERMAL = {"T", "T1", "T2"}
+_RADAR = {"VV", "VH", "HH", "HV"}
+_OPTICAL = {"reflectance", "toa_reflectance"}
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """An index of spyndex's catalogue.
+
+    text: the formula. letters: bands that it needs. constants: {name: value}. waves: {name: letter whose centre in nm
+    it stands for}. kernels: {name: (letter, letter or "L")} of k(a, b). title, reference: as the catalogue has them.
+    """
+
+    name: str
+    text: str
+    letters: tuple[str, ...]
+    constants: tuple[tuple[str, float], ...]
+    waves: tuple[tuple[str, str], ...]
+    kernels: tuple[tuple[str, tuple[str, str]], ...]
+    title: str
+    reference: str
+
+
+@cache
+def formula(name: str) -> Formula:
+    """The index of that name (NDVI, ndwi ...). Raises BandError with the nearest names when there is none.
+
+    The formula is parsed, not executed: only numbers, names, + - * / ** and brackets are taken.
+    """
+    import spyndex
+
+    catalogue = spyndex.indices
+    key = name if name in catalogue else {k.lower(): k for k in catalogue}.get(name.strip().lower(), "")
+    if not key:
+        near = get_close_matches(name.upper(), catalogue, n=4, cutoff=0.5)
+        raise BandError(
+            rule="an index is one of spyndex's catalogue",
+            got=repr(name),
+            remedy=f"did you mean {', '.join(near)}?" if near else "for example NDVI, EVI, NDWI, MNDWI, NBR, NDMI",
+        )
+    entry = catalogue[key]
+    letters: list[str] = []
+    constants: list[tuple[str, float]] = []
+    waves: list[tuple[str, str]] = []
+    kernels: list[tuple[str, tuple[str, str]]] = []
+    for symbol in _names(_tree(key, str(entry.formula))):
+        if symbol in LETTERS or symbol in _RADAR:
+            letters.append(symbol)
+        elif symbol.startswith("lambda"):
+            waves.append((symbol, symbol.removeprefix("lambda")))
+        elif found := re.fullmatch(r"k(RE\d|N2|S\d|[ABGNRY])(RE\d|N2|S\d|[ABGLNRY])", symbol):
+            kernels.append((symbol, (found[1], found[2])))
+        elif symbol in spyndex.constants and spyndex.constants[symbol].default is not None:
+            constants.append((symbol, float(spyndex.constants[symbol].default)))
+        else:
+            raise BandError(
+                rule="an index needs bands, and constants that have a usual value",
+                got=f"{key} needs {symbol}, which has none",
+                remedy="choose another index",
+            )
+    wanted = {*letters, *(x for _, x in waves), *(x for _, pair in kernels for x in pair if x != "L")}
+    return Formula(
+        key, str(entry.formula), tuple(sorted(wanted)), tuple(constants), tuple(waves), tuple(kernels),
+        str(entry.long_name), str(entry.reference),
+    )  # fmt: skip
+
+
+def _tree(name: str, text: str) -> ast.expr:
+    """The formula as a tree of which every node is harmless. Raises BandError for anything else."""
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError as error:
+        raise BandError(rule="a formula can be parsed", got=f"{name}: {text}", remedy="choose another index") from error
+    for node in ast.walk(tree):
+        number = isinstance(node, ast.Constant) and isinstance(node.value, (int, float))
+        plain = isinstance(node, (ast.BinOp, ast.UnaryOp, ast.USub, ast.UAdd, ast.Name, ast.Load))
+        if not (number or plain or type(node) in _OPERATIONS):
+            raise BandError(
+                rule="a formula holds numbers, bands, + - * / ** and brackets",
+                got=f"{type(node).__name__} in {name}",
+                remedy="choose another index",
+            )
+    return tree
+
+
+def _names(tree: ast.expr) -> list[str]:
+    return list(dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)))
+
+
+def _evaluate(node: ast.expr, values: Mapping[str, Array]) -> Array:
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Name):
+        return values[node.id]
+    if isinstance(node, ast.UnaryOp):
+        inner = _evaluate(node.operand, values)
+        return -inner if isinstance(node.op, ast.USub) else inner
+    if isinstance(node, ast.BinOp):
+        return _OPERATIONS[type(node.op)](_evaluate(node.left, values), _evaluate(node.right, values))
+    raise TypeError(type(node).__name__)  # pragma: no cover - _tree lets nothing else through
+
+
+def parse(names: str | Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """[(index, {letter: band or nm})] of what was asked: "NDVI,NDWI", or with bands named, "NDVI[N=B8A R=665]".
+
+    >>> parse("NDVI, NDMI[S1=B11]")
+    [('NDVI', {}), ('NDMI', {'S1': 'B11'})]
+    """
+    texts = re.findall(r"[^,\[\]]+(?:\[[^\]]*\])?", names) if isinstance(names, str) else list(names)
+    asked = []
+    for text in (t.strip() for t in texts):
+        if not text:
+            continue
+        found = re.fullmatch(r"(\w+)(?:\[(.*)\])?", text)
+        pairs = [p.split("=", 1) for p in re.split(r"[\s;,]+", (found[2] or "").strip())] if found else []
+        if found is None or any(len(p) != 2 for p in pairs if p != [""]):
+            raise BandError(
+                rule="an index is asked for by name, its bands in brackets",
+                got=repr(text),
+                remedy="for example NDVI or NDVI[N=B8A R=665]",
+            )
+        asked.append((found[1], {p[0]: p[1] for p in pairs if p != [""]}))
+    if not asked:
+        raise BandError(rule="at least one index is named", got=repr(names), remedy="for example --index NDVI,NDWI")
+    return asked
+
+
+def compute(
+    da: xr.DataArray, names: str | Sequence[str], *, bands: Mapping[str, str | float] | None = None
+) -> xr.DataArray:
+    """The cube of these indices: band = index name, quantity index, on the grid, dates and flags of `da`; float32.
+
+    da: a cube of reflectance (radar indices: backscatter, taken as linear power). names: as in `parse`. bands: which
+    band stands for a letter, by name or by wavelength in nm, e.g. {"N": "B8A", "R": 665}; otherwise by the cube's own
+    letters, else by wavelength. NaN where a band is missing or the formula is undefined (0 / 0). Lazy when `da` is.
+    Kernels: radial basis with sigma = (a + b) / 2 (Camps-Valls et al. 2021, Science Advances 7, eq. 3).
+
+    Raises BandError (unknown index, band not there), UnitError (digital numbers, radiance, thermal formulas).
+    """
+    contract.validate(da)
+    own = _bands(da)
+    asked = [(formula(name), {**(bands or {}), **given}) for name, given in parse(names)]
+    plans = [_plan(f, given, own, str(da.dtype)) for f, given in asked]
+    titles = [f.name + (f"[{' '.join(f'{k}={v}' for k, v in given.items())}]" if given else "") for f, given in asked]
+    if doubled := sorted({t for t in titles if titles.count(t) > 1}):
+        raise BandError(rule="an index is asked for once", got=", ".join(doubled), remedy="leave the second out")
+    source = IndexSource(da, tuple(plans))
+    used = [own[i] for plan in plans for i in plan.places.values()]
+    return _cube(da, source, titles, [f for f, _ in asked], [_gsd(own, p) for p in plans], used)
+
+
+def available(da: xr.DataArray) -> list[str]:
+    """Names of the indices of spyndex's catalogue that this cube's bands, quantities and units allow."""
+    import spyndex
+
+    own = _bands(da)
+    names = []
+    for name in spyndex.indices:
+        try:
+            _plan(formula(name), {}, own, str(da.dtype))
+        except (BandError, UnitError):
+            continue
+        names.append(str(name))
+    return names
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A formula with the cube's band for each letter."""
+
+    formula: Formula
+    places: dict[str, int]
+    waves: dict[str, float]
+    decibels: frozenset[str]
+
+    def __call__(self, values: Mapping[int, Array]) -> Array:
+        """float32 of bands {index: array}; NaN where it is undefined."""
+        with np.errstate(all="ignore"):
+            known: dict[str, Any] = dict(self.formula.constants)
+            for letter, place in self.places.items():
+                band = values[place].astype(np.float64)
+                known[letter] = from_db(band).astype(np.float64) if letter in self.decibels else band
+            known.update({name: self.waves[letter] for name, letter in self.formula.waves})
+            for name, (a, b) in self.formula.kernels:
+                one, two = known[a], np.float64(1.0) if b == "L" else known[b]
+                known[name] = np.exp(-((one - two) ** 2) / (2 * ((one + two) / 2) ** 2))
+            out = _evaluate(_tree(self.formula.name, self.formula.text), known)
+            out = np.asarray(out, np.float64)
+            return np.where(np.isfinite(out), out, np.nan).astype(np.float32)
+
+
+def _plan(index: Formula, given: Mapping[str, str | float], own: Sequence[Band], dtype: str) -> _Plan:
+    if thermal := sorted(_THERMAL & set(index.letters)):
+        raise UnitError(
+            rule="indices are computed from reflectance alone",
+            got=f"{index.name} = {index.text} mixes it with thermal numbers ({', '.join(thermal)}) in a unit of its own",
+            remedy="choose an index without a thermal band",
+        )
+    if unused := sorted(set(given) - set(index.letters)):
+        raise BandError(
+            rule=f"{index.name} needs the bands {', '.join(index.letters)}",
+            got=f"a band for {', '.join(unused)}",
+            remedy="name only letters of the formula",
+        )
+    places = {letter: _place(index, letter, given.get(letter), own) for letter in index.letters}
+    _check_units(index, places, own, dtype)
+    by_band: dict[int, str] = {}
+    for letter, place in places.items():
+        if place in by_band and {letter, by_band[place]} != {"N", "N2"}:
+            raise BandError(
+                rule="each letter of an index has a band of its own",
+                got=f"{own[place].name} for {by_band[place]} and {letter}",
+                remedy="name the bands, e.g. NDVI[N=B8A R=B04]",
+            )
+        by_band[place] = letter
+    waves = {letter: own[places[letter]].wavelength for _, letter in index.waves}
+    if any(math.isnan(w) for w in waves.values()):
+        raise BandError(
+            rule=f"{index.name} needs the wavelengths of its bands",
+            got="bands without",
+            remedy="name the sensor (--sensor)",
+        )
+    decibels = frozenset(x for x in places if x in _RADAR and own[places[x]].units == "dB")
+    return _Plan(index, places, waves, decibels)
+
+
+def _place(index: Formula, letter: str, given: str | float | None, own: Sequence[Band]) -> int:
+    if given is None:
+        place = letter_index(own, letter)
+    else:
+        try:
+            place = nearest(own, float(given))
+        except ValueError:
+            place = find(own, str(given))
+    if place is None:
+        what = f"for {letter} ({_range(letter)})" if given is None else f"{given!r} for {letter}"
+        there = ", ".join(
+            b.name + (f" {b.wavelength:g} nm" if math.isfinite(b.wavelength) else "") for b in list(own)[:16]
+        )
+        raise BandError(
+            rule=f"{index.name} = {index.text} needs the bands {', '.join(index.letters)}",
+            got=f"no band {what} among {there}{' ...' if len(own) > 16 else ''}",
+            remedy=f"name it, e.g. {index.name}[{letter}=BAND], or choose an index of the bands there are",
+        )
+    return place
+
+
+def _range(letter: str) -> str:
+    return f"{LETTERS[letter][0]:g}-{LETTERS[letter][1]:g} nm" if letter in LETTERS else "polarisation"
+
+
+def _check_units(index: Formula, places: Mapping[str, int], own: Sequence[Band], dtype: str) -> None:
+    wrong = []
+    for letter, place in places.items():
+        band = own[place]
+        wanted = {"backscatter"} if letter in _RADAR else _OPTICAL
+        if band.quantity not in wanted or not dtype.startswith("float"):
+            wrong.append(f"{band.name} is {band.quantity}")
+    if wrong:
+        kind = "backscatter" if set(places) & _RADAR else "reflectance"
+        raise UnitError(
+            rule=f"indices are computed from {kind} alone ({index.name} = {index.text})",
+            got="; ".join(wrong),
+            remedy="settle the unit with --sensor, or with --offset and --scale: physical = (stored + offset) x scale",
+        )
+    if len({own[p].quantity for p in places.values()}) > 1:
+        raise UnitError(
+            rule="the bands of an index are one quantity",
+            got=", ".join(f"{own[p].name} {own[p].quantity}" for p in places.values()),
+            remedy="use bands of one processing level",
+        )
+
+
+@dataclass(frozen=True)
+class IndexSource:
+    """A lazy Source (T, indices, H, W) over a cube: each window reads the bands it needs and no more."""
+
+    da: xr.DataArray
+    plans: tuple[_Plan, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(T, indices, H, W)."""
+        return self.da.sizes.get("time", 1), len(self.plans), self.da.sizes["y"], self.da.sizes["x"]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Always float32."""
+        return np.dtype(np.float32)
+
+    def read(self, dates: Sequence[int], bands: Sequence[int], rows: slice, columns: slice) -> np.ndarray:
+        """Indices of a window."""
+        plans = [self.plans[i] for i in bands]
+        wanted = sorted({place for plan in plans for place in plan.places.values()})
+        part = self.da.variable.isel(band=wanted, y=rows, x=columns)
+        if "time" in part.dims:
+            part = part.isel(time=list(dates))
+        values = np.asarray(part.values)
+        values = values if values.ndim == 4 else values[None]
+        by_place = {place: values[:, i] for i, place in enumerate(wanted)}
+        return np.stack([plan(by_place) for plan in plans], axis=1)
+
+
+def _gsd(own: Sequence[Band], plan: _Plan) -> float:
+    known = [own[p].gsd for p in plan.places.values() if math.isfinite(own[p].gsd)]
+    return max(known) if known else math.nan
+
+
+def _cube(
+    da: xr.DataArray,
+    source: IndexSource,
+    titles: list[str],
+    formulas: list[Formula],
+    gsd: list[float],
+    used: list[Band],
+) -> xr.DataArray:
+    import xarray as xr
+
+    n = len(titles)
+    values = xr.Variable(("time", "band", "y", "x"), lazy(source))
+    if "time" not in da.dims:
+        values = values.isel(time=0)
+    coords: dict[str, Any] = {k: c for k, c in da.coords.items() if "band" not in c.dims}
+    nan = np.full(n, np.nan)
+    coords |= {
+        "band": titles,
+        "wavelength": ("band", nan),
+        "fwhm": ("band", nan),
+        "gsd": ("band", np.asarray(gsd)),
+        "quantity": ("band", np.full(n, "index")),
+        "units": ("band", np.full(n, "1")),
+        "nodata": ("band", nan),
+    }
+    out = xr.DataArray(values._data, dims=values.dims, coords=coords)
+    kept = {k: da.attrs[k] for k in ("sensor", "resampling", "simulated") if k in da.attrs}
+    out.attrs = kept | {
+        "formulas": "; ".join(f"{t} = {f.text}" for t, f in zip(titles, formulas, strict=True)),
+        "references": " ".join(dict.fromkeys(f.reference for f in formulas)),
+        "made_from": " ".join(dict.fromkeys(b.name for b in used)),
+    }
+    return contract.validate(out if not da.variable._in_memory else out.load())
+
+
+def _bands(da: xr.DataArray) -> list[Band]:
+    c = da.coords
+    texts = {k: c[k].values if k in c else [""] * da.sizes["band"] for k in ("common", "polarisation")}
+    return [
+        Band(
+            name=str(c["band"].values[i]),
+            wavelength=float(c["wavelength"].values[i]),
+            fwhm=float(c["fwhm"].values[i]),
+            gsd=float(c["gsd"].values[i]),
+            quantity=str(c["quantity"].values[i]),
+            units=str(c["units"].values[i]),
+            common=str(texts["common"][i]),
+            polarisation=str(texts["polarisation"][i]),
+        )
+        for i in range(da.sizes["band"])
+    ]
