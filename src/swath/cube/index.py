@@ -24,7 +24,7 @@ from swath.errors import BandError, UnitError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Formula", "available", "compute", "formula", "parse"]
+__all__ = ["Formula", "Indices", "available", "bands_of", "compute", "formula", "parse", "plan"]
 
 Array = Any
 _OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
@@ -170,22 +170,30 @@ def compute(
     Raises BandError (unknown index, band not there), UnitError (digital numbers, radiance, thermal formulas).
     """
     contract.validate(da)
-    own = _bands(da)
+    own = bands_of(da)
+    return _cube(da, plan(own, names, bands=bands, dtype=str(da.dtype)), own)
+
+
+def plan(
+    own: Sequence[Band],
+    names: str | Sequence[str],
+    *,
+    bands: Mapping[str, str | float] | None = None,
+    dtype: str = "float32",
+) -> Indices:
+    """Indices of these bands, to be computed on arrays window by window. Raises as `compute` does."""
     asked = [(formula(name), {**(bands or {}), **given}) for name, given in parse(names)]
-    plans = [_plan(f, given, own, str(da.dtype)) for f, given in asked]
     titles = [f.name + (f"[{' '.join(f'{k}={v}' for k, v in given.items())}]" if given else "") for f, given in asked]
     if doubled := sorted({t for t in titles if titles.count(t) > 1}):
         raise BandError(rule="an index is asked for once", got=", ".join(doubled), remedy="leave the second out")
-    source = IndexSource(da, tuple(plans))
-    used = [own[i] for plan in plans for i in plan.places.values()]
-    return _cube(da, source, titles, [f for f, _ in asked], [_gsd(own, p) for p in plans], used)
+    return Indices(tuple(titles), tuple(_plan(f, given, own, dtype) for f, given in asked))
 
 
 def available(da: xr.DataArray) -> list[str]:
     """Names of the indices of spyndex's catalogue that this cube's bands, quantities and units allow."""
     import spyndex
 
-    own = _bands(da)
+    own = bands_of(da)
     names = []
     for name in spyndex.indices:
         try:
@@ -219,6 +227,24 @@ class _Plan:
             out = _evaluate(_tree(self.formula.name, self.formula.text), known)
             out = np.asarray(out, np.float64)
             return np.where(np.isfinite(out), out, np.nan).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Indices:
+    """Indices with the bands they need. titles: their band names; plans: a formula with its bands, each."""
+
+    titles: tuple[str, ...]
+    plans: tuple[_Plan, ...]
+
+    @property
+    def needs(self) -> list[int]:
+        """Indices of the bands that any formula reads."""
+        return sorted({place for p in self.plans for place in p.places.values()})
+
+    def __call__(self, values: Array) -> Array:
+        """(T, I, H, W) float32 of (T, C, H, W) physical values; NaN where undefined."""
+        by_place = {place: values[:, place] for place in self.needs}
+        return np.stack([p(by_place) for p in self.plans], axis=1)
 
 
 def _plan(index: Formula, given: Mapping[str, str | float], own: Sequence[Band], dtype: str) -> _Plan:
@@ -308,12 +334,12 @@ class IndexSource:
     """A lazy Source (T, indices, H, W) over a cube: each window reads the bands it needs and no more."""
 
     da: xr.DataArray
-    plans: tuple[_Plan, ...]
+    indices: Indices
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(T, indices, H, W)."""
-        return self.da.sizes.get("time", 1), len(self.plans), self.da.sizes["y"], self.da.sizes["x"]
+        return self.da.sizes.get("time", 1), len(self.indices.plans), self.da.sizes["y"], self.da.sizes["x"]
 
     @property
     def dtype(self) -> np.dtype:
@@ -322,19 +348,19 @@ class IndexSource:
 
     def read(self, dates: Sequence[int], bands: Sequence[int], rows: slice, columns: slice) -> np.ndarray:
         """Indices of a window."""
-        plans = [self.plans[i] for i in bands]
-        wanted = sorted({place for plan in plans for place in plan.places.values()})
+        plans = [self.indices.plans[i] for i in bands]
+        wanted = sorted({place for p in plans for place in p.places.values()})
         part = self.da.variable.isel(band=wanted, y=rows, x=columns)
         if "time" in part.dims:
             part = part.isel(time=list(dates))
         values = np.asarray(part.values)
         values = values if values.ndim == 4 else values[None]
         by_place = {place: values[:, i] for i, place in enumerate(wanted)}
-        return np.stack([plan(by_place) for plan in plans], axis=1)
+        return np.stack([p(by_place) for p in plans], axis=1)
 
 
-def _gsd(own: Sequence[Band], plan: _Plan) -> float:
-    known = [own[p].gsd for p in plan.places.values() if math.isfinite(own[p].gsd)]
+def _gsd(own: Sequence[Band], one: _Plan) -> float:
+    known = [own[p].gsd for p in one.places.values() if math.isfinite(own[p].gsd)]
     return max(known) if known else math.nan
 
 
@@ -355,10 +381,10 @@ def _cube(
     coords: dict[str, Any] = {k: c for k, c in da.coords.items() if "band" not in c.dims}
     nan = np.full(n, np.nan)
     coords |= {
-        "band": titles,
+        "band": list(indices.titles),
         "wavelength": ("band", nan),
         "fwhm": ("band", nan),
-        "gsd": ("band", np.asarray(gsd)),
+        "gsd": ("band", np.array([_gsd(own, p) for p in indices.plans])),
         "quantity": ("band", np.full(n, "index")),
         "units": ("band", np.full(n, "1")),
         "nodata": ("band", nan),
@@ -366,14 +392,15 @@ def _cube(
     out = xr.DataArray(values._data, dims=values.dims, coords=coords)
     kept = {k: da.attrs[k] for k in ("sensor", "resampling", "simulated") if k in da.attrs}
     out.attrs = kept | {
-        "formulas": "; ".join(f"{t} = {f.text}" for t, f in zip(titles, formulas, strict=True)),
-        "references": " ".join(dict.fromkeys(f.reference for f in formulas)),
-        "made_from": " ".join(dict.fromkeys(b.name for b in used)),
+        "formulas": "; ".join(f"{t} = {p.formula.text}" for t, p in zip(indices.titles, indices.plans, strict=True)),
+        "references": " ".join(dict.fromkeys(p.formula.reference for p in indices.plans)),
+        "made_from": " ".join(own[i].name for i in indices.needs),
     }
     return contract.validate(out if not da.variable._in_memory else out.load())
 
 
-def _bands(da: xr.DataArray) -> list[Band]:
+def bands_of(da: xr.DataArray) -> list[Band]:
+    """The bands of a cube as Band values (already physical: scale 1, offset 0)."""
     c = da.coords
     texts = {k: c[k].values if k in c else [""] * da.sizes["band"] for k in ("common", "polarisation")}
     return [
