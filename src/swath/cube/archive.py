@@ -127,16 +127,16 @@ def _text(path: str, name: str, zipped: bool) -> str:
 def _start(path: str, name: str, zipped: bool, count: int) -> bytes:
     if zipped:
         with zipfile.ZipFile(path) as file, file.open(name) as member:
-            return member.read(count)
-    with tarfile.open(path) as file:
+            return bytes(member.read(count))
+    with tarfile.open(path) as packed:
         for spelt in (name, f"./{name}"):
             try:
-                extracted = file.extractfile(spelt)
+                extracted = packed.extractfile(spelt)
             except KeyError:
                 continue
             if extracted is not None:
                 with extracted:
-                    return extracted.read(count)
+                    return bytes(extracted.read(count))
     raise KeyError(name)
 
 

@@ -213,12 +213,12 @@ def _bands(
         count = feature.shape[-1]
         level = re.search(r"l1c|l2a", feature.name, re.IGNORECASE)
         if level and "S2" in feature.name.upper() and len(_SENSORS[level[0].lower()][2]) == count:
-            key, quantity, names = _SENSORS[level[0].lower()]
+            key, physical, names = _SENSORS[level[0].lower()]
             if feature.dtype.kind != "f":
                 notes.append(f"{feature.name} is stored as {feature.dtype}: its scale is not told")
             floats = feature.dtype.kind == "f"
             bands += [
-                FileBand(name, quantity=quantity if floats else None, units="1" if floats else None) for name in names
+                FileBand(name, quantity=physical if floats else None, units="1" if floats else None) for name in names
             ]
             sensor = sensor or key
             only_a = time is not None and time.max() < _LAUNCH_B

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from swath.cube import remote
 from swath.errors import FormatError
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ def open_raster(path: str, **options: Any) -> DatasetReader:
     from rasterio.errors import RasterioIOError
 
     options.setdefault("driver", None)
+    if remote.is_object(path):
+        remote.check(path)  # GDAL would hide why an object does not open
+        options["opener"] = remote.open_range
     try:
         with environment(path):
             return retried(lambda: rasterio.open(path, **{k: v for k, v in options.items() if v is not None}))

@@ -13,6 +13,7 @@ import numpy as np
 
 from swath.cube import cf
 from swath.cube.array import Variable
+from swath.cube.remote import exists, is_object, store_of
 from swath.cube.zipped import check_zip, names_of
 from swath.errors import FormatError, SwathError
 
@@ -28,7 +29,11 @@ _CHUNK_BYTES = 2**31
 def claims(path: str) -> bool:
     """Whether this is a Zarr store: a folder, zip or URL with its marks, or a URL that ends in .zarr."""
     if "://" in path:
-        return path.split("?")[0].rstrip("/").endswith((".zarr", ".zarr.zip"))
+        name = path.split("?")[0].rstrip("/")
+        if name.endswith(".zarr"):
+            return True
+        bare = is_object(path) and "." not in name.rsplit("/", 1)[-1]
+        return bare and any(exists(f"{name}/{mark}") for mark in MARKS)
     if os.path.isdir(path):
         return any(os.path.exists(os.path.join(path, mark)) for mark in MARKS)
     return path.lower().endswith(".zip") and _root_in_zip(path) is not None
@@ -95,8 +100,6 @@ def _store(path: str) -> Any:
 
     if "://" in path:
         from zarr.storage import ObjectStore
-
-        from swath.cube.remote import store_of
 
         return ObjectStore(store_of(path), read_only=True)
     return ZipStore(path, mode="r") if os.path.isfile(path) else LocalStore(path, read_only=True)
