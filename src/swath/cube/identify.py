@@ -115,6 +115,10 @@ def _pick(matches: list[Match], layer: Layer, names: list[str], what: str) -> Fo
     """The best match; of several equal ones the one whose words stand in the path; else none, and they are named."""
     if not matches:
         return Found(None, {})
+    said = " ".join(layer.tags.get(k, "") for k in ("scale", "quantity", "description", "units")).lower()
+    if "reflectance" in said or "radiance" in said:
+        fits = [m for m in matches if m.sensor.quantity.removeprefix("toa_") in said or m.sensor.becomes in said.split()]
+        matches = fits or matches
     told = _by_words(matches, names)
     if told is not None:
         return _with(told, layer, f"sensor {told.key} by {what} and the words in its path")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.cube.dates import dates_in
 from swath.cube.scene import Piece
 from swath.cube.sources import Part
 from swath.earth import recognise
+from swath.earth.time import span
 from swath.errors import BandError, GridError, SwathError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def pick_dates(piece: Piece, dates: Any) -> Piece:
     keep = np.zeros(len(piece.time), bool)
     for text in [dates] if isinstance(dates, str) else list(dates):
         for part in str(text).split(","):
-            first, last = _span(part.strip())
+            first, last = span(part)
             keep |= (piece.time >= first) & (piece.time < last)
     if not keep.any():
         span = f"{str(piece.time.min())[:10]} to {str(piece.time.max())[:10]}"
@@ -120,29 +120,6 @@ def pick_dates(piece: Piece, dates: Any) -> Piece:
     index = np.flatnonzero(keep).tolist()
     flag = None if piece.flag is None else Part.of(piece.flag, dates=index)
     return replace(piece, source=Part.of(piece.source, dates=index), flag=flag, time=piece.time[keep])
-
-
-def _span(text: str) -> tuple[np.datetime64, np.datetime64]:
-    """Half-open span of one date, a month, a year, or FIRST/LAST (both within)."""
-    try:
-        if "/" in text or ".." in text:
-            first, last = re.split(r"/|\.\.", text, maxsplit=1)
-            start = _span(first)[0] if first.strip() not in ("", ".") else np.datetime64("1900-01-01", "ns")
-            end = _span(last)[1] if last.strip() not in ("", ".") else np.datetime64("2200-01-01", "ns")
-            return start, end
-        if re.fullmatch(r"\d{8}", text):
-            text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
-        moment = np.datetime64(text)
-        unit = np.datetime_data(moment.dtype)[0]
-        if unit not in ("Y", "M", "D"):
-            moment = dates_in(text)[0].astype("datetime64[D]")
-            unit = "D"
-        step = np.timedelta64(1, cast(Any, unit))
-        return moment.astype("datetime64[ns]"), (moment + step).astype("datetime64[ns]")
-    except (ValueError, IndexError) as error:
-        raise SwathError(
-            rule="dates are written 2020-06-01, 2020-06, 2020 or FIRST/LAST", got=repr(text), remedy="use that form"
-        ) from error
 
 
 def pick_bands(piece: Piece, bands: Any) -> Piece | None:

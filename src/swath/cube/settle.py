@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from swath.cube.contract import FLAGS
 from swath.cube.layer import FileBand, Layer
 from swath.cube.sources import coarse
 from swath.earth.sensor import Band, Sensor
+from swath.earth.unit import RANGES, plausible
 from swath.errors import UnitError
 
 __all__ = ["Settled", "look", "settle"]
@@ -49,31 +51,32 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A quick look at one band: finite stored values without nodata, thinned."""
+    """A quick look at one band: stored values thinned over the scene (NaN where missing), percentiles 1 and 99, count."""
 
+    values: np.ndarray
     low: float
     high: float
-    least: float
-    most: float
     n: int
 
 
 def look(layer: Layer, nodata: list[float], side: int = 96) -> list[Look]:
-    """Percentiles 1 and 99, least and greatest of every band from a thinned read of at most three dates."""
+    """A thinned read of every band, at most three dates and side x side pixels; pixels flagged never seen are missing."""
     t, b, h, w = layer.source.shape
     dates = sorted({0, t // 2, t - 1})
-    values = coarse(layer.source, dates, range(b), min(h, side), min(w, side))
+    height, width = min(h, side), min(w, side)
+    values = coarse(layer.source, dates, range(b), height, width).astype(np.float64)
+    if layer.flag is not None:
+        never = coarse(layer.flag, dates, [0], height, width) == FLAGS["never_seen"]
+        values[np.broadcast_to(never, values.shape)] = np.nan
     seen = []
     for i in range(b):
-        band = values[:, i].astype(np.float64).ravel()
-        band = band[np.isfinite(band)]
+        band = values[:, i].ravel()
+        band[~np.isfinite(band)] = np.nan
         if not math.isnan(nodata[i]):
-            band = band[band != nodata[i]]
-        if not band.size:
-            seen.append(Look(math.nan, math.nan, math.nan, math.nan, 0))
-            continue
-        low, high = np.percentile(band, [1, 99])
-        seen.append(Look(float(low), float(high), float(band.min()), float(band.max()), int(band.size)))
+            band[band == nodata[i]] = np.nan
+        finite = band[np.isfinite(band)]
+        low, high = np.percentile(finite, [1, 99]) if finite.size else (math.nan, math.nan)
+        seen.append(Look(band, float(low), float(high), int(finite.size)))
     return seen
 
 
@@ -140,7 +143,7 @@ def _finish(
             notes.append(f"unit of {names} unknown: opened as `other`; nothing physical is computed from it")
     elif all(b.quantity == "digital_number" for b in bands) and doubt is None:
         notes.append(_why_digital(sensor, kind) + ": opened as digital numbers; indices and physical verbs refuse them")
-    problems += _implausible(bands, seen, stored)
+    problems += [] if stored else _implausible(bands, seen, sensor)
     return Settled(tuple(bands), stored, tuple(notes), tuple(problems), doubt)
 
 
@@ -283,64 +286,51 @@ def _by_table(base: Band, sensor: Sensor | None, seen: Look, kind: np.dtype) -> 
     return base, sensor is not None and bool(sensor.ambiguous_offset)
 
 
-RANGES = {
-    # quantity: lowest and highest 1st / 99th percentile that a scene can have, with room for noise and clouds
-    "reflectance": (-0.05, 1.8),
-    "toa_reflectance": (-0.02, 1.8),
-    "index": (-1.3, 1.3),
-    "elevation": (-450.0, 9000.0),
-    "probability": (0.0, 1.0),
-}
-
-
 def _fits(quantity: str, units: str, low: float, high: float, *, strict: bool = False) -> bool:
     """Whether percentiles 1 and 99 of a band can be this quantity. strict: and are not all next to nothing."""
-    if quantity in ("temperature", "brightness_temperature"):
-        floor, ceiling = (150.0, 400.0) if units == "K" else (-90.0, 120.0)
-    elif quantity == "backscatter":
-        floor, ceiling = (-60.0, 35.0) if units == "dB" else (0.0, 200.0)
-    elif quantity in RANGES:
-        floor, ceiling = RANGES[quantity]
-    else:
-        return True
-    return floor <= low and high <= ceiling and not (strict and "reflectance" in quantity and high < 0.005)
+    least, most = RANGES.get((quantity, units), (-math.inf, math.inf))
+    return least <= low and high <= most and not (strict and "reflectance" in quantity and high < 0.005)
 
 
-def _implausible(bands: list[Band], seen: list[Look], stored: bool) -> list[str]:
+def _implausible(bands: list[Band], seen: list[Look], sensor: Sensor | None) -> list[str]:
     """Sentences on bands whose values cannot be what they are said to be, with the other reading."""
-    if stored:
-        return []
     found: dict[str, list[str]] = {}
     for band, s in zip(bands, seen, strict=True):
         if not s.n:
             continue
-        low, high = sorted((s.low * band.scale + band.offset, s.high * band.scale + band.offset))
-        if _fits(band.quantity, band.units, low, high):
-            if band.quantity == "other" and band.offset and abs(band.offset) > 20 * abs(s.high * band.scale):
-                other = f"({s.low:g} + {band.offset:g}) x {band.scale:g} = {(s.low + band.offset) * band.scale:.4g}"
-                found.setdefault(
-                    f"scale {band.scale:g} and offset {band.offset:g} give {low:.4g} to {high:.4g}; read as {other}"
-                    f" it would make sense: --offset {band.offset:g} --scale {band.scale:g}",
-                    [],
-                ).append(band.name)
+        values = s.values * band.scale + band.offset
+        if band.quantity == "other":
+            low, high = float(np.nanmin(values)), float(np.nanmax(values))
+            if band.offset and abs(band.offset) > 20 * max(abs(s.low * band.scale), abs(s.high * band.scale)):
+                other = f"{(s.low + band.offset) * band.scale:.4g} to {(s.high + band.offset) * band.scale:.4g}"
+                text = f"stored x {band.scale:g} + {band.offset:g}, as the file says, is {low:.6g} to {high:.6g}; "
+                text += f"(stored + {band.offset:g}) x {band.scale:g} is {other}: --offset {band.offset:g} --scale {band.scale:g}"
+                found.setdefault(text, []).append(band.name)
             continue
-        found.setdefault(_readings(band, s, low, high), []).append(band.name)
+        verdict = plausible(values, band.quantity, units=band.units)
+        if verdict.share_outside > 0.01 or "next to nothing" in verdict.words:
+            found.setdefault(verdict.words, []).append(band.name)
     out = []
-    for text, names in found.items():
+    for text, names in list(found.items())[:6]:
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         out.append(f"{', '.join(names[:4])}{more}: {text}")
-    return out
+    if len(found) > 6:
+        out.append(f"{len(found) - 6} more bands hold values that cannot be what they are said to be")
+    return out + _too_bright(bands, seen, sensor)
 
 
-def _readings(band: Band, s: Look, low: float, high: float) -> str:
-    text = f"values {low:.3g} to {high:.3g} are no {band.quantity}"
-    if "reflectance" in band.quantity:
-        raw = f"stored {s.low:g} to {s.high:g}"
-        if low < 0 and band.offset:
-            return f"{text}; {raw} read without the offset are {s.low * band.scale:.3g} to {s.high * band.scale:.3g}: --offset 0"
-        if high > 2 and (band.scale, band.offset) == (1.0, 0.0):
-            return f"{text}; {raw} look like reflectance x 10000 (--scale 0.0001) or per cent (--scale 0.01)"
-    return text + " (settle it with --scale and --offset)"
+def _too_bright(bands: list[Band], seen: list[Look], sensor: Sensor | None) -> list[str]:
+    """Whether an offset that some products carry still stands in reflectances that nothing dark is among."""
+    if sensor is not None and not sensor.ambiguous_offset:
+        return []
+    for quantity in ("reflectance", "toa_reflectance"):
+        index = [i for i, b in enumerate(bands) if b.quantity == quantity and seen[i].n]
+        if len(index) >= 4:
+            values = np.stack([seen[i].values * bands[i].scale + bands[i].offset for i in index])[:, :, None]
+            verdict = plausible(values, quantity, [bands[i] for i in index])
+            if not verdict.ok and "darker" in verdict.words:
+                return [verdict.words]
+    return []
 
 
 def _asked(

@@ -36,7 +36,8 @@ def coarse(source: Source, dates: Sequence[int], bands: Sequence[int], height: i
 
 def _spread(size: int, n: int) -> np.ndarray:
     """N pixel indices spread evenly over a side: the middle of each of n equal parts."""
-    return np.minimum(((np.arange(n) + 0.5) * size / n).astype(int), size - 1)
+    places: np.ndarray = np.minimum(((np.arange(n) + 0.5) * size / n).astype(int), size - 1)
+    return places
 
 
 @dataclass(frozen=True)
