@@ -49,6 +49,9 @@ def check_path(path: str, *, safe: bool = False) -> None:
                 rule="with --safe only local files open", got=name.split("?")[0], remedy="fetch the file first"
             )
         return
+    file, mark, _ = name.rpartition("#")  # FILE#DATASET chooses one dataset of an HDF5 file
+    if mark and not os.path.exists(name) and os.path.isfile(file):
+        name = file
     try:
         mode = os.stat(name).st_mode
     except OSError as error:
