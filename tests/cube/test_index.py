@@ -12,7 +12,8 @@ import pytest
 import xarray as xr
 
 from swath.cube.contract import check, make
-from swath.cube.index import available, compute, formula, parse
+from swath.cube.formula import formula, parse
+from swath.cube.index import available, compute
 from swath.cube.lazy import ArraySource, lazy
 from swath.earth.sensor import sensor
 from swath.errors import BandError, UnitError
