@@ -46,15 +46,19 @@ def test_areas_sum_to_the_whole_and_lie_in_their_intervals(cells, level):
     got = stratified_by_map(confusion, np.array([1.0, 2.0, 3.0]), unit="ha", level=level)
     assert sum(e.value for e in got.areas) == pytest.approx(6.0)
     for e in [*got.areas, *got.users, *got.producers, got.overall]:
-        assert 0 <= e.low <= e.value + 1e-9 and e.value - 1e-9 <= e.high
+        assert 0 <= e.low <= e.value + 1e-9
+        assert e.value - 1e-9 <= e.high
         assert e.high > e.low
 
 
 def test_a_class_found_only_where_it_is_mapped_still_has_an_interval():
     got = stratified_by_map([[50, 0], [0, 50]], np.array([10.0, 990.0]), unit="ha")
-    assert got.areas[0].value == pytest.approx(10) and got.areas[0].high > 40
-    assert got.producers[0].value == 1 and got.producers[0].low < 0.5
-    assert got.overall.high == 1 and 0.9 < got.overall.low < 1
+    assert got.areas[0].value == pytest.approx(10)
+    assert got.areas[0].high > 40
+    assert got.producers[0].value == 1
+    assert got.producers[0].low < 0.5
+    assert got.overall.high == 1
+    assert 0.9 < got.overall.low < 1
 
 
 def test_user_accuracy_within_its_own_stratum_does_not_depend_on_the_others():
@@ -63,22 +67,21 @@ def test_user_accuracy_within_its_own_stratum_does_not_depend_on_the_others():
     assert (one.low, one.high) == pytest.approx((two.low, two.high))
 
 
-def test_strata_other_than_the_map_classes_use_ratios():
-    # four made strata of ten units each
-    rows = [
-        (0, "A", "A", 5), (0, "A", "B", 1), (0, "B", "A", 1), (0, "B", "B", 1), (0, "B", "C", 1), (0, "C", "C", 1),
-        (1, "A", "A", 1), (1, "B", "B", 5), (1, "B", "A", 1), (1, "A", "B", 2), (1, "B", "C", 1),
-        (2, "A", "A", 2), (2, "C", "C", 5), (2, "B", "B", 2), (2, "B", "C", 1),
-        (3, "D", "D", 7), (3, "C", "C", 1), (3, "B", "B", 1), (3, "C", "D", 1),
-    ]  # fmt: skip
-    s, m, t = zip(*[(s, "ABCD".index(m), "ABCD".index(t)) for s, m, t, n in rows for _ in range(n)], strict=True)
-    got = design_based(from_points(s, m, t, 4, 4), [40_000, 30_000, 20_000, 10_000], unit="pixel")
-    weights = np.array([0.4, 0.3, 0.2, 0.1])
-    right = np.array([7, 6, 9, 9]) / 10
-    assert got.overall.value == pytest.approx(weights @ right)
-    in_map_b = np.array([3, 7, 3, 1])
-    b_right = np.array([1, 5, 2, 1])
-    assert got.users[1].value == pytest.approx((weights @ b_right) / (weights @ in_map_b))
+def test_strata_other_than_the_map_classes_agree_with_the_published_example():
+    # Stehman 2014, numerical example: four strata of 40,000, 30,000, 20,000 and 10,000 pixels, ten units each
+    s = "A" * 10 + "B" * 10 + "C" * 10 + "D" * 10
+    m = "A" * 7 + "B" * 3 + "A" + "B" * 11 + "C" * 6 + "BB" + "D" * 10
+    t = "AAAAA" + "CBABCA" + "BBBBB" + "AABB" + "CCCCC" + "DDBBA" + "DDDDDDD" + "CCB"
+    points = [np.array([*map("ABCD".index, text)]) for text in (s, m, t)]
+    got = design_based(from_points(*points, 4, 4), [40_000, 30_000, 20_000, 10_000], unit="pixel")
+    assert got.areas[0].value == pytest.approx(35_000)  # p. 4932: 0.35, 0.20 and 0.63
+    assert got.areas[2].value == pytest.approx(20_000)
+    assert got.overall.value == pytest.approx(0.63)
+    assert got.users[1].value == pytest.approx(0.574, abs=5e-4)  # p. 4934
+    assert got.producers[1].value == pytest.approx(0.794, abs=5e-4)
+    assert got.share[1, 2] == pytest.approx(0.08)  # p. 4935
+    for estimate, error in ((got.overall, 0.085), (got.users[1], 0.125), (got.producers[1], 0.116)):  # p. 4936
+        assert (estimate.high - estimate.low) / 2 == pytest.approx(1.96 * error, rel=0.25)
     assert np.isnan(got.mapped).all()
 
 
@@ -100,10 +103,13 @@ def test_a_census_leaves_no_doubt():
 
 def test_a_class_without_units_is_undefined_with_the_reason():
     got = stratified_by_map([[5, 0, 0], [1, 9, 0], [0, 0, 0]], np.array([1.0, 9.0, 0.0]), unit="ha")
-    assert not got.users[2].defined and "no sample unit" in got.users[2].reason
-    assert got.areas[2].value == 0 and got.areas[2].high > 0
+    assert not got.users[2].defined
+    assert "no sample unit" in got.users[2].reason
+    assert got.areas[2].value == 0
+    assert got.areas[2].high > 0
 
 
 def test_area_by_class_is_the_short_form():
     areas = area_by_class([[9, 1], [0, 10]], [10.0, 90.0], unit="ha")
-    assert [round(e.value) for e in areas] == [9, 91] and areas[0].unit == "ha"
+    assert [round(e.value) for e in areas] == [9, 91]
+    assert areas[0].unit == "ha"

@@ -39,7 +39,8 @@ def test_a_class_in_neither_is_undefined_and_left_out_of_means_and_one_only_mapp
     assert classes.f1(c)[1] == 0 == classes.iou(c)[2]
     assert classes.f1_macro(c) == pytest.approx((2 * 2 / 6) / 3)
     assert classes.balanced(c) == 0.5  # only class 0 has truth
-    assert np.isnan(classes.users(c)[3]) and np.isnan(classes.producers(c)[1])
+    assert np.isnan(classes.users(c)[3])
+    assert np.isnan(classes.producers(c)[1])
 
 
 def test_an_empty_matrix_is_undefined_everywhere():

@@ -25,7 +25,8 @@ def test_scores_agree_with_scikit_learn_with_and_without_weights():
 
 def test_pairs_that_are_not_finite_or_not_valid_are_left_out():
     s = regression.moments([1, np.nan, 3, 9], [1, 2, np.inf, 1], valid=[True, True, True, False])
-    assert s[0] == 1 and regression.rmse(s) == 0
+    assert s[0] == 1
+    assert regression.rmse(s) == 0
 
 
 def test_r2_of_a_constant_truth_is_undefined():

@@ -18,7 +18,8 @@ def test_bins_agree_with_scikit_learn():
     bins = reliability(two, np.where(right, 0, 1))
     observed, stated = calibration_curve(right, p, n_bins=10)
     full = bins["count"] > 0
-    assert np.allclose(bins["observed"][full], observed) and np.allclose(bins["stated"][full], stated)
+    assert np.allclose(bins["observed"][full], observed)
+    assert np.allclose(bins["stated"][full], stated)
     assert bins["count"].sum() == 500
     assert brier(two, np.where(right, 0, 1)) == pytest.approx(2 * brier_score_loss(right, p))
 

@@ -7,7 +7,7 @@ sample is one stratum. Where the truth is no probability sample nothing here app
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,8 @@ from swath.estimate import Estimate, undefined
 __all__ = ["DesignBased", "area_by_class", "design_based", "from_points"]
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+FEW = 10  # units of a class below which intervals are found to be wider than their level
 SOURCE = "Olofsson et al. 2014; Stehman 2014; interval: stratified score and recovered variances"
 
 
@@ -104,15 +106,15 @@ def design_based(
     total, units, kinds = float(area.sum()), int(n.sum()), c.shape[1]
     how = f"{'stratified' if len(n) > 1 else 'simple'} random sample, {len(n)} {'strata' if len(n) > 1 else 'stratum'}"
 
-    def estimate(a: Floats, b: Floats, can_a: Floats | None, can_b: Floats | None, of: str, size: float) -> Estimate:
+    def estimate(a: Floats, b: Floats, can_a: Mask | None, can_b: Mask | None, of: str, size: float) -> Estimate:
         value, low, high = (
             float(v[0]) for v in ratio_interval(a, b, n, weight, level=level, can_a=can_a, can_b=can_b, fraction=part)
         )
         domain = int((a + b).sum())
         if not np.isfinite(value):
             return undefined("1", f"no sample unit {of}", method=how, level=level)
-        name = "1" if size == 1 else unit
-        return Estimate(value * size, name, low * size, high * size, level, domain, f"{how}; {SOURCE}", simulated)
+        few = f"interval wider than its level: {domain} sample units" if domain < FEW else ""
+        return Estimate(value * size, "1", low * size, high * size, level, domain, f"{how}; {SOURCE}", simulated, few)
 
     right = np.einsum("skk->sk", c)
     of_map, of_truth = c.sum(2), c.sum(1)
@@ -120,19 +122,17 @@ def design_based(
     users, producers, areas = [], [], []
     for k in range(kinds):
         own = None if has is None else has[:, k]
-        other = None if has is None else np.delete(has, k, axis=1).any(1)
+        other = None if has is None else np.asarray(np.delete(has, k, axis=1).any(axis=1))
         users.append(estimate(right[:, k], of_map[:, k] - right[:, k], own, own, "lies in this map class", 1))
         producers.append(estimate(right[:, k], of_truth[:, k] - right[:, k], own, other, "has this class as truth", 1))
-        areas.append(_area(estimate(of_truth[:, k], n - of_truth[:, k], None, None, "", total), unit, units))
+        share = estimate(of_truth[:, k], n - of_truth[:, k], None, None, "", total)
+        found = int(of_truth[:, k].sum())
+        few = f"interval wider than its level: {found} sample units of this class" if found < FEW else ""
+        areas.append(replace(share, unit=unit, n=units, reason=few))
     overall = estimate(right.sum(1), n - right.sum(1), None, None, "", 1)
     shares = np.einsum("s,smt->mt", weight / n, c)
     shown = np.full(kinds, np.nan) if table is None else table.sum(0)
     return DesignBased(overall, users, producers, areas, shown, c.sum(0), shares)
-
-
-def _area(e: Estimate, unit: str, units: int) -> Estimate:
-    """The same in `unit` even where the whole area is 1 of it."""
-    return Estimate(e.value, unit, e.low, e.high, e.level, units, e.method, e.simulated, e.reason)
 
 
 def _enough(n: Floats, area: Floats, names: list[str]) -> None:

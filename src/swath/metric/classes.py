@@ -39,7 +39,7 @@ def confusion(
     mapped, truth: class indices 0..K-1 of one shape; pairs with an index outside (no data) or not `valid` are left out.
     weight: what each pair counts, 1 by default. Raises ValueError when shapes differ.
     """
-    return confusion_by_place(mapped, truth, classes, weight=weight, valid=valid)[0]
+    return np.asarray(confusion_by_place(mapped, truth, classes, weight=weight, valid=valid)[0])
 
 
 def confusion_by_place(

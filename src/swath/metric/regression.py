@@ -20,7 +20,7 @@ def moments(
 
     error = predicted - truth. The truth is centred on its mean first, so that r2 loses no digits.
     """
-    return moments_by_place(predicted, truth, weight=weight, valid=valid)[0]
+    return np.asarray(moments_by_place(predicted, truth, weight=weight, valid=valid)[0])
 
 
 def moments_by_place(

@@ -30,7 +30,7 @@ def reliability(
     with np.errstate(invalid="ignore", divide="ignore"):
         stated = np.bincount(where, weights=w * top, minlength=bins) / count
         observed = np.bincount(where, weights=w * right, minlength=bins) / count
-    return {"edges": edges, "stated": stated, "observed": observed, "count": count}
+    return {"edges": edges, "stated": stated, "observed": observed, "count": np.asarray(count, float)}
 
 
 def calibration_error(bins: dict[str, Floats]) -> float:
