@@ -17,7 +17,7 @@ from swath.earth.recognise import find
 from swath.earth.sensor import from_product_name, sensors
 from swath.errors import FormatError
 
-__all__ = ["claims", "layers_of_files", "read"]
+__all__ = ["claims", "layers_of_files", "read", "side_by_side"]
 
 RASTERS = (".tif", ".tiff", ".jp2", ".png", ".jpg", ".jpeg")
 MOST = 2_000
@@ -74,7 +74,7 @@ def layers_of_files(path: str, files: list[str]) -> list[Layer]:
         (layer,) = reader.read(file)
         layers.append(_named(layer, stem, fixed))
     _belong(path, layers, stems)
-    return _side_by_side(layers)
+    return side_by_side(layers)
 
 
 def _shared(stems: list[str]) -> set[str]:
@@ -132,7 +132,7 @@ def _belong(path: str, layers: list[Layer], stems: list[str]) -> None:
         )
 
 
-def _side_by_side(layers: list[Layer]) -> list[Layer]:
+def side_by_side(layers: list[Layer]) -> list[Layer]:
     """One-band layers of one grid, date and sensor as one layer: its bands are then known together."""
     groups: dict[object, list[Layer]] = {}
     for layer in layers:
