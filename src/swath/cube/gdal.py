@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["REMOTE", "SETTINGS", "environment", "handle", "is_remote", "open_raster", "retried"]
 
+STRICT = False  # True in the child process for untrusted files: only the drivers of MAGIC, by a file's first bytes
+MAGIC = {
+    b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG",
+    b"\0\0\0\x0cjP  ": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+}  # fmt: skip
 HANDLES = 64  # open handles for each thread; a scene of one-band files has about 20
 SETTINGS: dict[str, Any] = {
     "GDAL_HTTP_MAX_RETRY": 8,
@@ -63,7 +68,8 @@ def open_raster(path: str, **options: Any) -> DatasetReader:
     import rasterio
     from rasterio.errors import RasterioIOError
 
-    options.setdefault("driver", None)
+    if STRICT:
+        options["driver"] = _driver_of(path)
     if remote.is_object(path):
         remote.check(path)  # GDAL would hide why an object does not open
         options["opener"] = remote.open_range
@@ -74,8 +80,22 @@ def open_raster(path: str, **options: Any) -> DatasetReader:
         raise FormatError(
             rule="a raster must open with one of GDAL's drivers",
             got=f"{path}: {error}",
-            remedy="check that the file is whole and of a known format (swath doctor FILE)",
+            remedy="check that the file is whole and of a known format",
         ) from error
+
+
+def _driver_of(path: str) -> str:
+    """The one driver that may open an untrusted file."""
+    with open(path, "rb") as file:
+        start = file.read(12)
+    for magic, driver in MAGIC.items():
+        if start.startswith(magic):
+            return driver
+    raise FormatError(
+        rule="with --safe GeoTIFF, JPEG 2000, PNG and JPEG open",
+        got=f"{path}, none of them by its first bytes",
+        remedy="convert it, or leave --safe out for files that you trust",
+    )
 
 
 def handle(path: str, **options: Any) -> DatasetReader:

@@ -56,6 +56,9 @@ def _from_points(
     pixel = np.array([[p.col, p.row] for p in points], float)
     ground = np.array([[p.x, p.y] for p in points], float)
     fitted = fit_points(pixel, ground)
+    tangent = _tangent(pixel, ground, dataset.width, dataset.height)
+    curved = fitted is not None and tangent is not None and tangent[2] < 0.75 * fitted[2]
+    fitted = tangent if curved else fitted
     if fitted is None:
         notes.append(f"{len(points)} ground control points that fix no transform (fewer than 3, or on a line)")
         return None, notes
@@ -64,10 +67,36 @@ def _from_points(
 
     text = crs.to_wkt() if crs else None  # type: ignore[attr-defined]
     notes.append(
-        f"ground control points only: affine transform fitted to {len(points)}, residual {residual:.3g} "
+        "ground control points only: "
+        + ("second-order surface, its tangent at the centre taken as the" if curved else "affine")
+        + f" transform, fitted to {len(points)}, residual {residual:.3g} "
         f"{'of the CRS unit' if text else 'units'} ({residual_px:.2f} pixels) root mean square"
+        + ("; places are that uncertain" if residual_px > 2 else "")
     )
     return GeoBox((dataset.height, dataset.width), Affine(*coefficients), text), notes
+
+
+def _tangent(
+    pixel: np.ndarray, ground: np.ndarray, width: int, height: int
+) -> tuple[tuple[float, ...], float, float] | None:
+    """As `fit_points`, of a second-order surface at the image's centre: for points that reach far beyond a cut-out."""
+    centre, half = np.array([width / 2, height / 2]), np.array([max(width, 2) / 2, max(height, 2) / 2])
+    u, v = ((pixel - centre) / np.ptp(pixel, axis=0).clip(1.0)).T
+    design = np.column_stack([u, v, np.ones(len(u)), u * u, u * v, v * v])
+    if len(pixel) < 12 or np.linalg.matrix_rank(design) < 6 or (np.ptp(pixel, axis=0) < 4 * half).all():
+        return None
+    solution, *_ = np.linalg.lstsq(design, ground, rcond=None)
+    size = np.ptp(pixel, axis=0).clip(1.0)
+    a, d = solution[0] / size[0]
+    b, e = solution[1] / size[1]
+    c, f = solution[2] - solution[0] / size[0] * centre[0] - solution[1] / size[1] * centre[1]
+    error = ground - design @ solution
+    rms = float(np.sqrt((error**2).sum(1).mean()))
+    matrix = np.array([[a, b], [d, e]])
+    if abs(np.linalg.det(matrix)) == 0:
+        return None
+    rms_px = float(np.sqrt(((error @ np.linalg.inv(matrix).T) ** 2).sum(1).mean()))
+    return (float(a), float(b), float(c), float(d), float(e), float(f)), rms, rms_px
 
 
 def fit_points(pixel: np.ndarray, ground: np.ndarray) -> tuple[tuple[float, ...], float, float] | None:

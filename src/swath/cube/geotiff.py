@@ -172,6 +172,7 @@ def layer_of(path: str, dataset: DatasetReader, notes: Sequence[str] = ()) -> La
     kind = np.result_type(*kinds)
     if len(set(kinds)) > 1:
         notes.append(f"bands of the types {', '.join(sorted({str(k) for k in kinds}))} are read as {kind}")
+    notes += _stacked([b.name for b in bands])
     size = (dataset.height, dataset.width)
     bits = dataset.tags(data[0], ns="IMAGE_STRUCTURE").get("NBITS")
     if bits:
@@ -280,6 +281,22 @@ def _nm(text: str | None, tags: dict[str, str]) -> float | None:
     if unit.startswith(("micro", "um", "µm")) or (not unit and 0.2 < value < 100):
         value *= 1000.0
     return value if 100 <= value <= 1e6 else None
+
+
+def _stacked(names: list[str]) -> list[str]:
+    """A sentence when most names come again with a running number (B4, B4_1 ... B4_23): stacked dates, undated."""
+    stems: dict[str, int] = {}
+    for name in names:
+        match = re.fullmatch(r"(.+?)_(\d{1,3})", name)
+        if match and match[1] in names:
+            stems[match[1]] = stems.get(match[1], 1) + 1
+    if not stems or sum(stems.values()) < len(names) / 2 or max(stems.values()) < 3:
+        return []
+    some = ", ".join(list(stems)[:4])
+    return [
+        f"{len(stems)} names ({some} ...) come {max(stems.values())} times with a running number: stacked dates that the "
+        "file does not name; each is a band of its own here"
+    ]
 
 
 def _unique(bands: list[FileBand], notes: list[str]) -> tuple[FileBand, ...]:

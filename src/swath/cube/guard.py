@@ -64,8 +64,8 @@ def check_path(path: str, *, safe: bool = False) -> None:
         )
 
 
-def check_file(path: str) -> None:
-    """Refuse a local file that is empty, or that sends GDAL to other places. Raises FormatError."""
+def check_file(path: str, *, safe: bool = False) -> None:
+    """Refuse a local file that is empty, or that sends GDAL to other places (safe: any VRT). Raises FormatError."""
     if gdal.is_remote(path) or not os.path.isfile(path):
         return
     size = os.path.getsize(path)
@@ -80,6 +80,8 @@ def check_file(path: str) -> None:
         raise FormatError(
             rule="a raster file holds pixels", got=f"{path}, an XML text", remedy="give the image that it describes"
         )
+    if safe:
+        raise FormatError(rule="with --safe no VRT opens", got=path, remedy="open the files it names themselves")
     _check_vrt(path, size)
 
 

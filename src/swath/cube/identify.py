@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 
 from swath.cube.layer import FileBand, Layer
+from swath.cube.scene import gsd_of
 from swath.earth import recognise
 from swath.earth.recognise import Match
 from swath.earth.sensor import Band, Sensor, from_product_name, sensor, sensors
@@ -33,7 +34,7 @@ def identify(layer: Layer, path: str, asked: str | None = None) -> Found:
         return _with(sensor(asked), layer, f"sensor as asked: {asked}")
     table = sensors()
     if layer.sensor is not None and layer.sensor in table:
-        return _with(table[layer.sensor], layer, f"the metadata name the sensor: {layer.sensor}")
+        return _with(table[layer.sensor], layer, f"sensor {layer.sensor} by the product's metadata or name")
     names = _names(path)
     for name in names[:2]:
         key = from_product_name(name)
@@ -117,8 +118,11 @@ def _pick(matches: list[Match], layer: Layer, names: list[str], what: str) -> Fo
         return Found(None, {})
     said = " ".join(layer.tags.get(k, "") for k in ("scale", "quantity", "description", "units")).lower()
     if "reflectance" in said or "radiance" in said:
-        fits = [m for m in matches if m.sensor.quantity.removeprefix("toa_") in said or m.sensor.becomes in said.split()]
+        fits = [
+            m for m in matches if m.sensor.quantity.removeprefix("toa_") in said or m.sensor.becomes in said.split()
+        ]
         matches = fits or matches
+    matches = _of_size(matches, layer) or matches
     told = _by_words(matches, names)
     if told is not None:
         return _with(told, layer, f"sensor {told.key} by {what} and the words in its path")
@@ -128,10 +132,19 @@ def _pick(matches: list[Match], layer: Layer, names: list[str], what: str) -> Fo
     general = [m.sensor for m in equal if m.sensor.key in parents and m.sensor.family]
     if len(equal) == 1 or (len(general) == 1 and all(_within(k, general[0].key) for k in keys)):
         best = equal[0].sensor if len(equal) == 1 else general[0]
-        if matches[0].share >= 0.5 or (len(equal) == 1 and matches[0].exact == 1.0 and len(layer.bands) >= 5):
+        if matches[0].share >= 0.7 or (len(equal) == 1 and matches[0].exact == 1.0 and len(layer.bands) >= 5):
             return _with(best, layer, f"sensor {best.key} by {what}")
     listed = ", ".join(dict.fromkeys(keys)) if len(keys) <= 5 else ", ".join(keys[:5]) + " ..."
-    return Found(None, {}, (f"{what} fit {listed}: name the sensor with --sensor to have its units",))
+    return Found(None, {}, (f"{what} fit {listed}: --sensor says which it is",))
+
+
+def _of_size(matches: list[Match], layer: Layer) -> list[Match]:
+    """The matches whose finest pixels are not far coarser than the layer's own grid (HLS has no 10 m pixels)."""
+    size = gsd_of(layer.geobox)
+    if math.isnan(size):
+        return matches
+    finest = [min((b.gsd for b in m.sensor.bands if not math.isnan(b.gsd)), default=0.0) for m in matches]
+    return [m for m, gsd in zip(matches, finest, strict=True) if size >= 0.6 * gsd]
 
 
 def _within(key: str, general: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +19,13 @@ from swath.cube.gdal import is_remote
 from swath.cube.guard import check_path
 from swath.cube.identify import identify
 from swath.cube.layer import Layer
+from swath.cube.mask import kind_of
 from swath.cube.scene import Piece, Scene, cube_of, gsd_of
 from swath.cube.select import area_of, check_bands, cut, pick_bands, pick_dates
 from swath.cube.settle import Settled, settle
 from swath.cube.sources import Part, Physical
+from swath.earth.recognise import find
+from swath.earth.sensor import from_product_name, sensors
 from swath.errors import FormatError, SwathError
 
 if TYPE_CHECKING:
@@ -172,11 +176,16 @@ def understand(
         sensor=sensors[0] if sensors else None,
         cubes={gsd: cube_of(p) for gsd, p in joined.items()},
         bands=tuple(b for p in joined.values() for b in p.bands),
-        notes=tuple(dict.fromkeys(notes)),
+        notes=_once(notes),
         problems=tuple(dict.fromkeys(problems)),
         doubt=doubts[0] if doubts else None,
         pieces=joined,
     )
+
+
+def _once(notes: list[str]) -> tuple[str, ...]:
+    """Each sentence once; of those that differ in their numbers only, the first."""
+    return tuple({re.sub(r"[\d.]+", "#", text): text for text in reversed(notes)}.values())[::-1]
 
 
 def _layers(path: str, safe: bool) -> list[Layer]:
@@ -197,7 +206,7 @@ def _piece(
 ) -> tuple[Piece, Settled]:  # fmt: skip
     """A layer with its dates, sensor and units settled."""
     stem = os.path.basename(path.rstrip("/"))
-    layer = _dated(layer, path, notes)
+    layer = _named_by_file(_dated(layer, path, notes), stem)
     found = identify(layer, path, sensor)
     layer, said = split_quality(layer, found.sensor)
     if said:
@@ -226,6 +235,19 @@ def _piece(
         attrs=attrs,
     )
     return piece, settled
+
+
+def _named_by_file(layer: Layer, stem: str) -> Layer:
+    """A nameless single band takes the name that its file has: T32TQM_..._B04.jp2, ..._QA_PIXEL.TIF, ..._NDVI_..."""
+    if len(layer.bands) != 1 or layer.bands[0].description or layer.sensor is not None:
+        return layer
+    key = from_product_name(stem)
+    words = [w for w in re.split(r"[_.\-\s]+", os.path.splitext(stem)[0]) if w]
+    for word in ("_".join(words[-2:]), *words[::-1]):
+        known = key is not None and find(sensors()[key].bands, word) is not None
+        if known or (len(words) > 1 and kind_of(word) is not None):
+            return replace(layer, bands=(replace(layer.bands[0], name=word),))
+    return layer
 
 
 def _dated(layer: Layer, path: str, notes: list[str]) -> Layer:

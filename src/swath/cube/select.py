@@ -113,9 +113,9 @@ def pick_dates(piece: Piece, dates: Any) -> Piece:
             first, last = span(part)
             keep |= (piece.time >= first) & (piece.time < last)
     if not keep.any():
-        span = f"{str(piece.time.min())[:10]} to {str(piece.time.max())[:10]}"
+        known = f"{str(piece.time.min())[:10]} to {str(piece.time.max())[:10]}"
         raise SwathError(
-            rule="--dates must leave at least one date", got=f"{dates} of {span}", remedy="widen the dates"
+            rule="--dates must leave at least one date", got=f"{dates} of {known}", remedy="widen the dates"
         )
     index = np.flatnonzero(keep).tolist()
     flag = None if piece.flag is None else Part.of(piece.flag, dates=index)

@@ -301,7 +301,10 @@ def _implausible(bands: list[Band], seen: list[Look], sensor: Sensor | None) -> 
         values = s.values * band.scale + band.offset
         if band.quantity == "other":
             low, high = float(np.nanmin(values)), float(np.nanmax(values))
-            if band.offset and abs(band.offset) > 20 * max(abs(s.low * band.scale), abs(s.high * band.scale)):
+            far = abs(band.offset) > 20 * max(abs(s.low * band.scale), abs(s.high * band.scale))
+            if far and _fits(
+                "reflectance", "1", (s.low + band.offset) * band.scale, (s.high + band.offset) * band.scale
+            ):
                 other = f"{(s.low + band.offset) * band.scale:.4g} to {(s.high + band.offset) * band.scale:.4g}"
                 text = f"stored x {band.scale:g} + {band.offset:g}, as the file says, is {low:.6g} to {high:.6g}; "
                 text += f"(stored + {band.offset:g}) x {band.scale:g} is {other}: --offset {band.offset:g} --scale {band.scale:g}"

@@ -30,7 +30,9 @@ def coarse(source: Source, dates: Sequence[int], bands: Sequence[int], height: i
         whole = source.read(dates, bands, slice(0, source.shape[2]), slice(0, source.shape[3]))
         picked: np.ndarray = whole[:, :, rows][:, :, :, columns]
         return picked
-    lines: list[np.ndarray] = [source.read(dates, bands, slice(r, r + 1), slice(0, source.shape[3]))[:, :, :, columns] for r in rows]
+    lines: list[np.ndarray] = [
+        source.read(dates, bands, slice(r, r + 1), slice(0, source.shape[3]))[:, :, :, columns] for r in rows
+    ]
     return np.concatenate(lines, axis=2)
 
 

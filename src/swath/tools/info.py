@@ -145,7 +145,8 @@ def _one(path: str | Path, options: dict[str, Any], picture: Path | None) -> Inf
     if len(scene.pieces) > 1:
         sizes = ", ".join(f"{gsd:g} m ({len(p.bands)})" for gsd, p in scene.pieces.items())
         notes.append(f"several native grids: {sizes} bands; the finest stands at the top")
-    share = valid_share(first, notes)
+    problems = list(scene.problems)
+    share = valid_share(first, notes, problems)
     bounds = bounds_lonlat(first.geobox, notes)
     if picture is not None:
         from swath.tools.quicklook import quicklook
@@ -165,7 +166,7 @@ def _one(path: str | Path, options: dict[str, Any], picture: Path | None) -> Inf
         bounds_lonlat=bounds,
         valid_share=share,
         notes=notes,
-        problems=list(scene.problems),
+        problems=problems,
         grids=[_grid(gsd, piece) for gsd, piece in scene.pieces.items()],
     )
 
@@ -225,7 +226,7 @@ def _grid(gsd: float, piece: Piece) -> dict[str, Any]:
     }
 
 
-def valid_share(piece: Piece, notes: list[str]) -> float | None:
+def valid_share(piece: Piece, notes: list[str], problems: list[str]) -> float | None:
     """Share of pixels (over all dates) that are finite and not nodata in every band; from an overview beyond WHOLE."""
     import numpy as np
 
@@ -238,33 +239,41 @@ def valid_share(piece: Piece, notes: list[str]) -> float | None:
         notes.append(f"valid share from an overview: every {step}th pixel of {t * h * w / 1e6:,.0f} megapixels")
     height, width = max(1, h // step), max(1, w // step)
     good = 0
+    filled = np.zeros(b, bool)
     # Strips of all bands at once: pixel-interleaved files decode every band of a block anyway.
     rows = max(1, min(height, int(64e6 / max(1, b * width * 8))))
     for date in range(t):
-        for top in range(0, height if step == 1 else 1, rows):
+        for top in range(0, height, rows) if step == 1 else (0,):
+            fine = np.ones((min(rows, height - top) if step == 1 else height, width), bool)
             if step == 1:
-                window = slice(top, min(top + rows, height)), slice(0, width)
-                values = piece.source.read([date], list(range(b)), *window)[0]
+                window = slice(top, top + len(fine)), slice(0, width)
+                fine &= _finite(piece.source.read([date], list(range(b)), *window)[0], piece, range(b), filled)
                 flags = None if piece.flag is None else piece.flag.read([date], [0], *window)[0, 0]
-                good += int(_valid(values, piece, range(b), flags, FLAGS["never_seen"]).sum())
-                continue
-            fine = np.ones((height, width), bool)
-            for i in range(b):
-                fine &= _valid(coarse(piece.source, [date], [i], height, width)[0], piece, [i], None, 1)
-            if piece.flag is not None:
-                fine &= coarse(piece.flag, [date], [0], height, width)[0, 0] != FLAGS["never_seen"]
-            good += int(fine.sum())
+            else:
+                for i in range(b):
+                    fine &= _finite(coarse(piece.source, [date], [i], height, width)[0], piece, [i], filled)
+                flags = None if piece.flag is None else coarse(piece.flag, [date], [0], height, width)[0, 0]
+            good += int((fine if flags is None else fine & (flags != FLAGS["never_seen"])).sum())
+    if not filled.all():
+        names = [piece.bands[i].name for i in np.flatnonzero(~filled)]
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        problems.append(
+            f"no value at all in {len(names)} of {b} bands: {', '.join(names[:8])}{more}; leave them out with --bands"
+        )
     return good / (t * height * width)
 
 
-def _valid(values: np.ndarray, piece: Piece, bands: Any, flags: np.ndarray | None, never: int) -> np.ndarray:
+def _finite(values: np.ndarray, piece: Piece, bands: Any, filled: np.ndarray) -> np.ndarray:
+    """(H, W) bool: finite and not nodata in all of `bands`; notes in `filled` which bands have a value."""
     import numpy as np
 
-    good: np.ndarray = np.isfinite(values).all(axis=0)
+    good = np.isfinite(values)
     for i, b in enumerate(bands):
         if math.isfinite(piece.empty[b]):
-            good &= values[i] != piece.empty[b]
-    return good if flags is None else good & (flags != never)
+            good[i] &= values[i] != piece.empty[b]
+        filled[b] |= bool(good[i].any())
+    whole: np.ndarray = good.all(axis=0)
+    return whole
 
 
 def bounds_lonlat(box: GeoBox | None, notes: list[str]) -> list[float] | None:
@@ -279,6 +288,8 @@ def bounds_lonlat(box: GeoBox | None, notes: list[str]) -> list[float] | None:
     x, y = box.affine @ (columns.ravel(), rows.ravel())
     lon, lat = Transformer.from_crs(box.crs.to_wkt(), "EPSG:4326", always_xy=True).transform(x, y)
     lon, lat = np.asarray(lon), np.asarray(lat)
+    if box.crs.geographic:
+        lat = np.clip(lat, -90.0, 90.0)  # half a pixel beyond the pole
     fine = np.isfinite(lon) & np.isfinite(lat) & (np.abs(lat) <= 90.0 + 1e-6)
     if not fine.any():
         notes.append("no part of the grid lies on the Earth by its CRS")
@@ -287,7 +298,7 @@ def bounds_lonlat(box: GeoBox | None, notes: list[str]) -> list[float] | None:
         notes.append(f"{100 * (1 - fine.mean()):.0f} % of the grid lies off the Earth (corners of a full disc)")
     lon, lat = lon[fine], lat[fine]
     west, east = float(lon.min()), float(lon.max())
-    if east > 180.0 + 1e-9:
+    if east > 180.0 + 1e-9 or west < -180.0 - 1e-9:
         lon = (lon + 180.0) % 360.0 - 180.0
         west, east = (-180.0, 180.0) if east - west > 359.0 else (float(lon.min()), float(lon.max()))
     ordered = np.unique(lon)
@@ -312,7 +323,12 @@ def _lines(found: Info) -> list[tuple[str, str]]:
     lines.append(("grid", f"{shape.get('y')} x {shape.get('x')} pixels, {crs if len(crs) < 60 else crs[:57] + '...'}"))
     for grid in found.grids if len(found.grids) > 1 else []:
         names = ", ".join(b["name"] for b in grid["bands"][:12])
-        lines.append((f"{grid['gsd_m']:g} m" if grid["gsd_m"] else "pixels", f"{grid['shape']['y']} x {grid['shape']['x']}: {names}"))
+        lines.append(
+            (
+                f"{grid['gsd_m']:g} m" if grid["gsd_m"] else "pixels",
+                f"{grid['shape']['y']} x {grid['shape']['x']}: {names}",
+            )
+        )
     if found.bounds_lonlat:
         west, south, east, north = found.bounds_lonlat
         lines.append(("bounds", f"lon {west:.4f} to {east:.4f}, lat {south:.4f} to {north:.4f}"))
@@ -328,7 +344,10 @@ def _table(found: Info, most: int = 20) -> list[str]:
     heads = ("band", "nm", "fwhm", "gsd m", "quantity", "units", "scale", "offset", "nodata")
     keys = ("name", "wavelength_nm", "fwhm_nm", "gsd_m", "quantity", "units", "scale", "offset", "nodata")
     shown = found.bands if len(found.bands) <= most else [*found.bands[: most - 1], found.bands[-1]]
-    rows = [tuple("-" if b[k] is None else f"{b[k]:g}" if isinstance(b[k], float) else str(b[k]) for k in keys) for b in shown]
+    rows = [
+        tuple("-" if b[k] is None else f"{b[k]:g}" if isinstance(b[k], float) else str(b[k]) for k in keys)
+        for b in shown
+    ]
     widths = [max(len(r[i]) for r in (heads, *rows)) for i in range(len(heads))]
     text = ["  " + "  ".join(v.ljust(n) for v, n in zip(r, widths, strict=True)).rstrip() for r in (heads, *rows)]
     if len(shown) < len(found.bands):

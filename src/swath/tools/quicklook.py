@@ -58,7 +58,7 @@ def _clearest(piece: Piece, most: int = 60) -> int:
     else:
         values = coarse(piece.source, dates, [0], *side)
         good = np.array([1.0 - _missing(v, piece, [0]).mean() for v in values])
-    return dates[int(np.argmax(good))]
+    return int(dates[int(np.argmax(good))])
 
 
 def _missing(values: np.ndarray, piece: Piece, bands: list[int]) -> np.ndarray:
@@ -102,5 +102,7 @@ def write_png(path: Path, image: np.ndarray) -> None:
     except (OSError, RasterioError) as error:
         aside.unlink(missing_ok=True)
         raise OutputError(
-            rule="the picture is written where --quicklook says", got=f"{path}: {error}", remedy="name a PNG in a folder that exists"
+            rule="the picture is written where --quicklook says",
+            got=f"{path}: {error}",
+            remedy="name a PNG in a folder that exists",
         ) from error
