@@ -162,14 +162,14 @@ def _of_raster(file: Path, grid: GeoBox | None, shape: tuple[int, int], band: st
             index = _band(dataset, band, title)
             titles = _titles(dataset)
             name = str(dataset.descriptions[index - 1] or "")
-            aligned = dataset.crs is None or grid is None or grid.crs is None
-            if aligned and dataset.shape != tuple(shape):
+            box = None if dataset.crs is None or grid is None or grid.crs is None else grid
+            if box is None and dataset.shape != tuple(shape):
                 return _of_array(np.empty(dataset.shape, np.uint8), shape, title, [])  # refuses, and says why
-            if not aligned:
-                there = (dataset.shape, dataset.crs) == (tuple(shape), grid.crs.to_wkt())
-                if not (there and dataset.transform.almost_equals(grid.affine, 1e-6)):
-                    return replace(_warped(dataset, index, grid, shape, name, title), titles=titles)
-            said = "the mask has the scene's rows and columns" if aligned else "mask and scene share their grid"
+            if box is not None:
+                there = (dataset.shape, dataset.crs) == (tuple(shape), box.crs.to_wkt())
+                if not (there and dataset.transform.almost_equals(box.affine, 1e-6)):
+                    return replace(_warped(dataset, index, box, shape, name, title), titles=titles)
+            said = "the mask has the scene's rows and columns" if box is None else "mask and scene share their grid"
             found = _pixels(dataset.read(index), dataset.nodatavals[index - 1], said, name, title, [])
             return replace(found, titles=titles)
     except rasterio.errors.RasterioIOError as error:
