@@ -14,7 +14,7 @@ import numpy as np
 import swath
 from swath.batch import Batch
 from swath.cube import contract
-from swath.cube.blocks import Layer, to_stored
+from swath.cube.blocks import BLOCK, Layer, to_stored
 from swath.errors import Cancelled, FormatError, GridError, OutputError, SwathError
 from swath.predict.store import Store
 from swath.predict.tile import Tile, choose_size, tiles
@@ -23,9 +23,9 @@ from swath.sample.window import Windows, block_bytes
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["TRIES", "Function", "Layer", "Ran", "run"]
+__all__ = ["TRIES", "Function", "Layer", "Ran", "Work", "cores", "prepared", "run"]
 
-Function = Callable[[Batch], Mapping[str, Any]]
+Function = Callable[..., Mapping[str, Any]]
 Progress = Callable[[int, int, str], None]
 TRIES = 3
 _BLOCKS_KEPT = 128 << 20
@@ -87,7 +87,7 @@ class Work:
     def windows(self) -> Windows:
         """The reader, made on first use in each process."""
         if "windows" not in self._kept:
-            unit = self.window if self.window <= 512 else 512
+            unit = min(self.window, BLOCK)
             self._kept["windows"] = Windows(self.cubes, allow=self.allow, unit=unit, budget=self.budget)
         return self._kept["windows"]
 
@@ -106,12 +106,18 @@ class Work:
             seen |= pixels.valid[0, :, :, y, x].any(axis=(0, 1))
         if not seen.any():
             return "empty", []
-        answer = self.function(batch)
-        return "done", [self._core(layer, answer, tile, seen) for layer in self.layers]
+        if getattr(self.function, "crops", False):
+            answer, inside = self.function(batch, (y, x)), (slice(0, y.stop - y.start), slice(0, x.stop - x.start))
+        else:
+            answer, inside = self.function(batch), (y, x)
+        return "done", [self._core(layer, answer, batch, inside, seen) for layer in self.layers]
 
-    def _core(self, layer: Layer, answer: Mapping[str, Any], tile: Tile, seen: np.ndarray) -> np.ndarray:
-        height = tile.read_rows.stop - tile.read_rows.start
-        width = tile.read_columns.stop - tile.read_columns.start
+    def _core(
+        self, layer: Layer, answer: Mapping[str, Any], batch: Batch, inside: tuple[slice, slice], seen: np.ndarray
+    ) -> np.ndarray:
+        height, width = seen.shape
+        if not getattr(self.function, "crops", False):
+            height, width = next(iter(batch.pixels.values())).values.shape[-2:]
         if layer.name not in answer:
             raise SwathError(
                 rule="the function gives every layer it was asked for",
@@ -127,7 +133,7 @@ class Work:
                 got=str(values.shape),
                 remedy="keep the window's size: pad inside the function where a model's output is smaller",
             )
-        y, x = tile.inside
+        y, x = inside
         core = to_stored(layer, values[0, :, y, x])
         if not seen.all():
             core = core.copy()
@@ -170,9 +176,10 @@ def run(
     """Map aligned cubes window by window; each layer becomes `out/NAME.tif`, a COG on the cubes' grid.
 
     cubes: {sensor: cube} on one grid (`cube.align`). function(Batch of one window with halo, B = 1) gives
-    {layer name: (1, bands, H, W)}; `reach` is how many pixels around a pixel it looks at (the halo). Every pixel that
-    any cube has seen is written exactly once, from its own window; others are no data. window: side in pixels, a power
-    of two (default: what fits the memory). fingerprint: whatever decides the result besides cubes and layers (JSON).
+    {layer name: (1, bands, H, W)}; one with an attribute `crops` that is True is called with (batch, (rows, columns))
+    and gives that part alone. `reach` is how many pixels around a pixel it looks at (the halo). Every pixel that
+    any cube has seen is written exactly once, from its own window; others are no data. window: side in pixels
+    (default: what fits the memory, a power of two). fingerprint: whatever decides the result besides cubes and layers (JSON).
     scheduler: "threads", "dask" (a cluster on this machine) or "tcp://..." (a running one). workers: default all cores.
     allow: flags whose pixels still count. restart: throw away what an interrupted run has left.
 
@@ -183,21 +190,14 @@ def run(
     what the function refuses; Cancelled when `progress` raises it.
     """
     started = time.monotonic()
-    shape = _shape(cubes)
-    layers = tuple(replace(layer, tags={"swath": swath.__version__, **layer.tags}) for layer in layers)
-    _check(layers, shape, reach, window)
-    dates_bands = sum(int(np.prod([n for d, n in da.sizes.items() if d not in ("y", "x")])) for da in cubes.values())
-    size = window or choose_size(shape, dates_bands, halo=reach)
-    work = Work(dict(cubes), function, layers, tuple(allow), size)
-    unit_bytes = block_bytes(cubes, min(size, 512))
-    strip = max(1, _BLOCKS_KEPT // (3 * unit_bytes) - 2) if unit_bytes else None
-    todo = tiles(shape, size=size, halo=reach, strip=strip)
+    work, todo = prepared(cubes, function, layers, reach=reach, window=window, allow=allow)
+    shape, layers = _shape(cubes), work.layers
     facts = {
         "asked": fingerprint,
         "cubes": {name: _facts(da) for name, da in cubes.items()},
         "layers": [layer.facts() for layer in layers],
         "shape": shape,
-        "window": size,
+        "window": work.window,
         "reach": reach,
         "allow": sorted(work.allow),
     }
@@ -217,7 +217,7 @@ def run(
     return Ran(
         paths=paths,
         shape=shape,
-        window=size,
+        window=work.window,
         reach=reach,
         windows=len(todo),
         computed=len(rest),
@@ -228,6 +228,27 @@ def run(
         seconds=time.monotonic() - started,
         notes=(f"went on from {resumed} of {len(todo)} windows of an interrupted run",) if resumed else (),
     )
+
+
+def prepared(
+    cubes: Mapping[str, xr.DataArray],
+    function: Function,
+    layers: Sequence[Layer],
+    *,
+    reach: int = 0,
+    window: int | None = None,
+    allow: Iterable[str] = ("snow",),
+) -> tuple[Work, list[Tile]]:
+    """The work of one window and all windows, in the order in which they are done; as `run` takes them."""
+    shape = _shape(cubes)
+    layers = tuple(replace(layer, tags={"swath": swath.__version__, **layer.tags}) for layer in layers)
+    _check(layers, shape, reach, window)
+    dates_bands = sum(int(np.prod([n for d, n in da.sizes.items() if d not in ("y", "x")])) for da in cubes.values())
+    size = window or choose_size(shape, dates_bands, halo=reach)
+    work = Work(dict(cubes), function, layers, tuple(allow), size)
+    unit_bytes = block_bytes(cubes, min(size, BLOCK))
+    strip = max(1, _BLOCKS_KEPT // (3 * unit_bytes) - 2) if unit_bytes else None
+    return work, tiles(shape, size=size, halo=reach, strip=strip)
 
 
 def _spread(
@@ -270,9 +291,9 @@ def _check(layers: tuple[Layer, ...], shape: tuple[int, int], reach: int, window
         raise OutputError(
             rule="layers have different plain names", got=str(names), remedy="give each layer a file stem of its own"
         )
-    if reach < 0 or (window is not None and (window < 16 or window & (window - 1))):
+    if reach < 0 or (window is not None and window < 16):
         raise GridError(
-            rule="a window is a power of two of at least 16 pixels, and the reach is not negative",
+            rule="a window has at least 16 pixels a side, and the reach is not negative",
             got=f"window {window}, reach {reach}",
             remedy="use 128, 256 or 512",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -50,7 +51,9 @@ def spread(
             store.finish(tile, state, crc, reason)
         return len(finished)
 
-    readers, computers = ThreadPoolExecutor(workers, "swath-read"), ThreadPoolExecutor(workers, "swath-compute")
+    readers = ThreadPoolExecutor(workers, "swath-read")
+    computers = ThreadPoolExecutor(workers, "swath-compute", initializer=_alone)
+    threads_before = _torch_threads()
     try:
         say(done, total, "mapping")
         while coming or reading or running:
@@ -70,6 +73,25 @@ def spread(
     finally:
         readers.shutdown(wait=True, cancel_futures=True)
         computers.shutdown(wait=True, cancel_futures=True)
+        _torch_threads(threads_before)
+
+
+def _alone() -> None:
+    """Windows use every core already: threads inside a model (OpenMP, torch) would only wait for one another."""
+    if "threadpoolctl" in sys.modules:
+        sys.modules["threadpoolctl"].threadpool_limits(limits=1, user_api="openmp")
+    _torch_threads(1)
+
+
+def _torch_threads(n: int | None = None) -> int | None:
+    """The number of threads that torch uses, set to n first where n is given; None where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    if n is not None:
+        torch.set_num_threads(n)
+    count: int = torch.get_num_threads()
+    return count
 
 
 def _last(running: dict[Future[tuple[str, list[int], str]], Tile], store: Store) -> None:
