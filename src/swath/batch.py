@@ -35,7 +35,7 @@ class Pixels:
         import torch
 
         def move(a: Array) -> Array:
-            return torch.as_tensor(a).to(device)
+            return torch.as_tensor(np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a).to(device)
 
         return replace(
             self, values=move(self.values).float(), valid=move(self.valid), day=move(self.day), lonlat=move(self.lonlat)

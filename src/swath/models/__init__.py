@@ -1,0 +1,62 @@
+"""Networks by name: `build` makes one, `load` one with its weights. Nothing is imported until used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swath.errors import SwathError, need
+
+if TYPE_CHECKING:
+    from swath.models.weights import Facts
+
+__all__ = ["MODELS", "WEIGHTS", "build", "load"]
+
+MODELS: dict[str, str] = {"tiny": "swath.models.tiny:Tiny"}
+WEIGHTS: dict[str, str] = {"tiny": "tiny.safetensors"}  # files beside this one, under weights_files/
+
+
+def build(name: str, **config: Any) -> Any:
+    """A network of a family, with random weights. Raises SwathError for an unknown name, ExtraError without torch."""
+    from importlib import import_module
+
+    if name not in MODELS:
+        raise SwathError(rule="a model has a known name", got=name, remedy=f"one of {', '.join(sorted(MODELS))}")
+    need("torch", extra="nn", why=f"the model {name}")
+    module, _, attribute = MODELS[name].partition(":")
+    return getattr(import_module(module), attribute)(**config)
+
+
+def load(name: str, weights: str | Path | None = None) -> Any:
+    """A network with its weights and scaling, ready to encode.
+
+    name: of a family, then `weights` is a file or None for those that come with swath; or a path to a weights file.
+    Raises SwathError for an unknown name, FormatError for weights that do not fit, ExtraError without torch.
+    """
+    need("torch", extra="nn", why=f"the model {name}")
+    need("safetensors", extra="nn", why=f"the model {name}")
+    from swath.models import weights as files
+
+    if weights is None and name not in MODELS and Path(name).suffix == ".safetensors":
+        weights = name
+    if weights is None:
+        if name not in WEIGHTS:
+            raise SwathError(
+                rule="a model without a weights file comes with swath", got=name, remedy=f"one of {', '.join(WEIGHTS)}"
+            )
+        weights = Path(__file__).parent / "weights_files" / WEIGHTS[name]
+    tensors, facts = files.read(weights)
+    _same_family(name, facts, weights)
+    model = build(facts.model, **facts.config, statistics=facts.statistics)
+    files.load_strict(model, tensors, name=facts.model)
+    model.facts = facts
+    return model.eval()
+
+
+def _same_family(name: str, facts: Facts, weights: str | Path) -> None:
+    if name in MODELS and name != facts.model:
+        raise SwathError(
+            rule=f"weights for {name} are of that family",
+            got=f"{Path(weights).name} is of {facts.model}",
+            remedy="rename",
+        )

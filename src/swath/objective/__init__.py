@@ -1,0 +1,1 @@
+"""What training makes smaller: `(model, batch) -> Loss`. Needs the extra `nn`."""

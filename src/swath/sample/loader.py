@@ -17,7 +17,7 @@ from swath.sample import reader, window
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Chips", "Loader", "Scene", "join", "take"]
+__all__ = ["Chips", "Loader", "Scene", "Turns", "join", "take"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +158,24 @@ class Chips:
         order = np.random.default_rng([self.seed, number, 4]).permutation(np.asarray(self.kept))
         for start in range(0, len(order), self.size_of_batch):
             yield take(self.examples, order[start : start + self.size_of_batch])
+
+
+class Turns:
+    """Several loaders that give their batches in turn (of different sensors, say), each to its end."""
+
+    def __init__(self, *loaders: Loader | Chips) -> None:
+        self.loaders = loaders
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """A batch of each that has one left, again and again."""
+        running = [loader.epoch(number) for loader in self.loaders]
+        while running:
+            for batches in list(running):
+                batch = next(batches, None)
+                if batch is None:
+                    running.remove(batches)
+                else:
+                    yield batch
 
 
 def take(batch: Batch, rows: Any) -> Batch:

@@ -1,0 +1,1 @@
+"""Training: one loop, seeded and resumable. Needs the extra `nn`."""
