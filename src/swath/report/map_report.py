@@ -174,6 +174,7 @@ def _areas(data: ReportData) -> list[dict[str, Any]]:
         {
             "row": c,
             "share": c.mapped / total if total and math.isfinite(c.mapped) else math.nan,
+            "adjusted": c.area.defined and not (c.mapped == c.area.value and math.isnan(c.area.low)),
             "mapped": round(100 * c.mapped / top, 2) if math.isfinite(c.mapped) else None,
             **_bar(c.area, 0.0, top),
         }
@@ -210,6 +211,8 @@ def _leakage(data: ReportData) -> list[tuple[str, str]]:
     """What was looked at for leaks, in words: numbers, words and short lists as they are."""
     out = []
     for key, value in data.leakage.items():
+        if key == "words":
+            continue
         if isinstance(value, bool):
             text = "yes" if value else "no"
         elif isinstance(value, int | float):
