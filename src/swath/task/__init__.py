@@ -1,0 +1,10 @@
+"""What a network is asked for: its head, its loss, how its output becomes an answer. Needs the extra `nn`."""
+
+from __future__ import annotations
+
+from swath.task.classify import Classify
+from swath.task.regress import Regress
+from swath.task.segment import Segment
+from swath.task.solver import Solver
+
+__all__ = ["Classify", "Regress", "Segment", "Solver"]

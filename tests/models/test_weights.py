@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+import swath.models as models  # noqa: E402
+from swath.errors import BandError, FormatError, SwathError  # noqa: E402
+from swath.models import weights  # noqa: E402
+
+
+def small(**options):
+    return models.build(
+        "tiny", **{"dim": 16, "depth": 1, "heads": 2, "statistics": {"backscatter": {"VV": [-10.0, 3.0]}}, **options}
+    )
+
+
+def save(model, path, **facts):
+    base = {"model": "tiny", "config": model.config, "statistics": model.statistics, "simulated": True}
+    weights.write(path, model.state_dict(), weights.Facts(**{**base, **facts}))
+
+
+def test_weights_and_facts_come_back_as_they_were(tmp_path):
+    model = small()
+    save(model, tmp_path / "w.safetensors", gsd=(10.0, 30.0), bands=("VV",))
+    again = models.load(str(tmp_path / "w.safetensors"))
+    for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    assert again.statistics == model.statistics
+    assert again.facts.simulated
+    assert again.facts.gsd == (10.0, 30.0)
+    assert not again.training
+    assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_missing_extra_and_reshaped_keys_are_listed(tmp_path):
+    model = small()
+    tensors = dict(model.state_dict())
+    tensors.pop("summary")
+    tensors["stranger"] = torch.zeros(1)
+    tensors["day.bias"] = torch.zeros(3)
+    with pytest.raises(FormatError, match=r"missing summary; extra stranger; reshaped day\.bias \(3,\) for \(16,\)"):
+        weights.load_strict(model, tensors, name="tiny")
+
+
+def test_files_without_facts_damaged_or_pickled_are_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(1)}, tmp_path / "bare.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "bare.safetensors").read_bytes()[:20])
+    torch.save({"a": torch.zeros(1)}, tmp_path / "pickle.safetensors")
+    for name in ("bare", "cut", "pickle", "absent"):
+        with pytest.raises(FormatError):
+            models.load(str(tmp_path / f"{name}.safetensors"))
+
+
+def test_unknown_models_are_refused_by_name():
+    with pytest.raises(SwathError, match="tiny"):
+        models.build("huge")
+    with pytest.raises(SwathError, match="comes with swath"):
+        models.load("huge")
+
+
+def test_needed_bands_are_asked_for_by_name():
+    from swath.batch import Batch, Needs, Pixels
+    from swath.datasets import toy
+
+    batch = Batch({"s2": Pixels(None, None, toy.SENTINEL_2[:2], 10, None, None)})
+    weights.check(batch, Needs(bands=("B02",)), name="x")
+    with pytest.raises(BandError, match="B08"):
+        weights.check(batch, Needs(bands=("B02", "B08")), name="x")
