@@ -144,9 +144,7 @@ class Tiny(nn.Module):
         tokens = [Tokens(v * valid[..., None], valid, day, position, (1, h, w)) for v in values]
         if not plain:
             return tokens
-        return [
-            Tokens(*(a.detach().numpy() for a in (t.values, t.valid, t.day, t.position)), shape=t.shape) for t in tokens
-        ]
+        return [Tokens(t.values.numpy(), t.valid.numpy(), t.day.numpy(), t.position.numpy(), t.shape) for t in tokens]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """What it takes every value to be, seen or not: {sensor: (B, T, C, H, W)} in deviations, as `scaled` gives."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,7 +57,7 @@ def _rectangles(b: int, h: int, w: int, ratio: float, generator: torch.Generator
     draw = torch.rand(b, 3, generator=generator)
     for i in range(b):
         stretch = 2.0 ** (2 * float(draw[i, 0]) - 1)
-        tall = min(h, max(1, round(h * (ratio * stretch) ** 0.5)))
+        tall = min(h, max(1, math.ceil(ratio * h), round(h * (ratio * stretch) ** 0.5)))
         wide = min(w, max(1, round(ratio * h * w / tall)))
         top, left = int(float(draw[i, 1]) * (h - tall + 1)), int(float(draw[i, 2]) * (w - wide + 1))
         out[i, top : top + tall, left : left + wide] = True

@@ -35,7 +35,8 @@ class Solver(nn.Module):
         width = max(int(p.values.shape[-1]) for p in batch.pixels.values())
         return self.task.output(self.head, tokens, (height, width))
 
-    @torch.no_grad()
     def answer(self, batch: Batch) -> dict[str, Tensor]:
         """What the task answers, without gradients."""
-        return self.task.answer(self(batch))
+        with torch.no_grad():
+            answer: dict[str, Tensor] = self.task.answer(self(batch))
+        return answer
