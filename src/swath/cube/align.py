@@ -45,7 +45,7 @@ def align(
     parts = {
         name: [cube[g] for g in sorted(cube)] if isinstance(cube, dict) else [cube] for name, cube in named.items()
     }
-    target = grid if grid is None or not hasattr(grid, "dims") else contract.grid(grid)
+    target = contract.grid(grid) if hasattr(grid, "sizes") else grid  # a cube has sizes, a GeoBox has none
     if grid is None:
         target = contract.grid(finest(next(iter(parts.values()))))
     if target is None:

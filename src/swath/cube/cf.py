@@ -15,6 +15,7 @@ from swath.cube.array import Plane, Reader, Variable, VariableSource
 from swath.cube.axes import Axis, decode_times, regular, role
 from swath.cube.cf_bands import Roles, attribute, bands_of
 from swath.cube.layer import FileBand, Layer
+from swath.cube.own import restore
 from swath.cube.projection import find_crs, transform_attribute
 from swath.errors import FormatError
 
@@ -160,10 +161,11 @@ def _layer(
         roll=grid.roll,
     )
     tags = {str(k): str(attribute(v))[:2000] for k, v in attrs.items() if not str(k).startswith("_")}
-    return Layer(
+    layer = Layer(
         source=source, geobox=grid.geobox, bands=_unique(bands), time=time, tags=tags,
         notes=tuple(dict.fromkeys(notes)), problems=tuple(dict.fromkeys(problems)),
     )  # fmt: skip
+    return restore(layer, members[0][0].name, variables, attrs) if len(members) == 1 else layer
 
 
 def _unique(bands: list[FileBand]) -> tuple[FileBand, ...]:

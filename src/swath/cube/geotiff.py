@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swath.cube import gdal
+from swath.cube.contract import QUANTITIES
 from swath.cube.georeference import geobox_of
 from swath.cube.layer import FileBand, Layer
 from swath.errors import FormatError
@@ -234,8 +235,15 @@ def _band(dataset: DatasetReader, index: int, part: str, tags: dict[str, str]) -
         scale=float(scale) if told else None,
         offset=float(offset) if told else None,
         nodata=None if nodata is None or part else float(nodata),
-        units=dataset.units[index - 1] or None,
+        units=dataset.units[index - 1] or (own.get("units") if "swath" in tags else None),
+        quantity=_quantity(own, tags),
     )
+
+
+def _quantity(own: dict[str, str], tags: dict[str, str]) -> str | None:
+    """The quantity that swath itself wrote beside a band; other programs' words are not taken for it."""
+    quantity = own.get("quantity", "")
+    return quantity if "swath" in tags and quantity in QUANTITIES else None
 
 
 def _name(description: str, wavelength: float | None) -> str:

@@ -13,7 +13,7 @@ from swath.errors import GridError
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-__all__ = ["area_unit", "cell_area", "gsd", "lonlat_bounds", "pixel_size", "same", "utm"]
+__all__ = ["area_unit", "cell_area", "gsd", "in_crs", "lonlat_bounds", "pixel_size", "same", "utm"]
 
 _HECTARE = 10_000.0
 
@@ -151,6 +151,32 @@ def _wrap(longitude: float, end: bool = False) -> float:
         return longitude
     wrapped = (longitude + 180.0) % 360.0 - 180.0
     return 180.0 if end and wrapped == -180.0 else wrapped
+
+
+def in_crs(box: GeoBox | None, crs: str) -> GeoBox:
+    """A north-up grid over the same ground in another CRS, with pixels of the same size (or as many, in degrees).
+
+    crs: anything that pyproj reads, or "utm" for the zone of the grid's middle. Raises GridError without a CRS to start
+    from or for one that nobody knows.
+    """
+    from odc.geo.crs import CRS
+
+    if box is None or box.crs is None:
+        raise GridError(
+            rule="a grid without CRS cannot be brought into another", got=f"--crs {crs}", remedy="leave --crs out"
+        )
+    if crs.strip().lower() == "utm":
+        west, south, east, north = lonlat_bounds(box) or (math.nan,) * 4
+        crs = utm([west, east], [south, north])
+    try:
+        target = CRS(crs)
+    except Exception as error:
+        raise GridError(rule="a CRS is one that pyproj knows", got=repr(crs)[:80], remedy="e.g. EPSG:32632") from error
+    if target.geographic:
+        return box.to_crs(target, resolution="fit")
+    side = gsd(box) / float(target.proj.axis_info[0].unit_conversion_factor or 1.0)
+    nice = round(side) if side and abs(side - round(side)) < 0.01 * side else side
+    return box.to_crs(target, resolution=nice)
 
 
 def utm(lon: float | Sequence[float], lat: float | Sequence[float]) -> str:

@@ -130,7 +130,7 @@ def plausible(values: np.ndarray, quantity: str, bands: Sequence[Band] | None = 
     if outside > 0.01:
         return Verdict(False, outside, f"{said} are no {quantity} in {unit}{_reading(quantity, unit, low, high)}")
     if quantity in ("reflectance", "toa_reflectance"):
-        if low >= 0 and high < 2e-3:
+        if low >= 0 and high < 3e-4:
             return Verdict(False, outside, f"{said} are next to nothing: was a scale applied twice?")
         darkest = float(np.percentile(_darkest(data, bands), 0.1))
         if darkest > _DARK and high < 1.0:
