@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
-__all__ = ["layer_of", "save", "save_array", "style", "write_text"]
+__all__ = ["layer_of", "save", "save_array", "style", "write_text", "write_windows"]
 
 Colour = tuple[int, int, int]
 
@@ -42,7 +42,7 @@ def save_array(values: np.ndarray, path: str | os.PathLike[str], *, grid: GeoBox
     if len(layer.bands) != len(values):
         layer = replace(layer, bands=tuple(f"band {i + 1}" for i in range(len(values))))
     shape = (values.shape[-2], values.shape[-1])
-    return _write(Path(path), layer, shape, grid, lambda rows, columns: values[:, rows, columns])
+    return write_windows(Path(path), layer, shape, grid, lambda rows, columns: values[:, rows, columns])
 
 
 def save(
@@ -77,7 +77,7 @@ def save(
         part = np.asarray(cube.variable.isel(y=rows, x=columns).values)
         return part.reshape(-1, *part.shape[-2:])
 
-    return _write(path, layer, shape, contract.grid(cube), window)
+    return write_windows(path, layer, shape, contract.grid(cube), window)
 
 
 def layer_of(
@@ -120,8 +120,11 @@ def layer_of(
     )
 
 
-def _write(path: Path, layer: Layer, shape: tuple[int, int], grid: GeoBox | None, window: Any) -> Path:
-    """Fill a file aside, copy it to a COG aside, rename: nothing under the final name before it is whole."""
+def write_windows(path: Path, layer: Layer, shape: tuple[int, int], grid: GeoBox | None, window: Any) -> Path:
+    """Write `window(rows, columns)` -> (bands, rows, columns) of stored numbers as a COG, block by block.
+
+    Fill a file aside, copy it to a COG aside, rename: nothing under the final name before it is whole. Raises OutputError.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     ready = path.with_name(f".{path.name}.{os.getpid()}.tif")
     try:

@@ -16,9 +16,10 @@ from swath.earth.time import span
 from swath.errors import BandError, GridError, SwathError
 
 if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
     from odc.geo.geom import Geometry
 
-__all__ = ["area_of", "check_bands", "cut", "pick_bands", "pick_dates"]
+__all__ = ["area_of", "check_bands", "cut", "pick_bands", "pick_dates", "window_of"]
 
 
 def area_of(area: Any) -> Geometry | None:
@@ -66,6 +67,18 @@ def cut(piece: Piece, area: Geometry | None) -> Piece:
         raise GridError(
             rule="an area needs a scene with a CRS", got=f"{piece.name} without one", remedy="leave --area out"
         )
+    rows_, columns_ = window_of(box, area)
+    flag = None if piece.flag is None else Part.of(piece.flag, rows=rows_, columns=columns_)
+    return replace(
+        piece,
+        source=Part.of(piece.source, rows=rows_, columns=columns_),
+        flag=flag,
+        geobox=box[slice(*rows_), slice(*columns_)],
+    )
+
+
+def window_of(box: GeoBox, area: Geometry) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(first, last) rows and columns of a grid that hold the area's bounds. Raises GridError where they do not meet."""
     there = area.to_crs(box.crs, resolution=max(area.boundingbox.span_x, area.boundingbox.span_y) / 50)
     bounds = there.boundingbox
     x = np.array([bounds.left, bounds.right, bounds.right, bounds.left])
@@ -83,14 +96,7 @@ def cut(piece: Piece, area: Geometry | None) -> Piece:
             got=f"area {_show(asked)} and scene {_show(mine)}",
             remedy="the order is west,south,east,north in degrees",
         )
-    rows_, columns_ = (top, bottom), (left, right)
-    flag = None if piece.flag is None else Part.of(piece.flag, rows=rows_, columns=columns_)
-    return replace(
-        piece,
-        source=Part.of(piece.source, rows=rows_, columns=columns_),
-        flag=flag,
-        geobox=box[top:bottom, left:right],
-    )
+    return (top, bottom), (left, right)
 
 
 def _show(bounds: Any) -> str:

@@ -25,7 +25,7 @@ from swath.errors import FormatError, SwathError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Asset", "assets_of", "claims", "layers_of_item", "read"]
+__all__ = ["Asset", "assets_of", "claims", "described", "layers_of_item", "read"]
 
 _BYTES = 50_000_000
 _MOST_ITEMS = 2_000
@@ -180,28 +180,32 @@ def layers_of_item(item: Mapping[str, Any], where: str, root: str, missing: list
     """Layers of one item; one-band assets of one grid become one layer. missing: gets the names of files not found."""
     from swath.cube import formats
 
-    properties = item.get("properties") or {}
-    time, sensor = _time(properties), _sensor(item)
     notes: list[str] = []
-    applied = properties.get("earthsearch:boa_offset_applied") is True
     layers: list[Layer] = []
     for asset in assets_of(item):
         file = _find(asset.href, where, root)
         if file is None:
             missing.append(os.path.basename(asset.href.split("?")[0]) or asset.key)
             continue
-        for layer in formats.reader_of(file).read(file):
-            bands = tuple(_told(band, asset, i, len(layer.bands), applied, notes) for i, band in enumerate(layer.bands))
-            if sensor is not None:  # items round wavelengths to 10 nm; the sensor's table is exact
-                own = layer.bands
-                bands = tuple(replace(b, wavelength=o.wavelength, fwhm=o.fwhm) for b, o in zip(bands, own, strict=True))
-            tags = {**layer.tags, "stac_id": str(item.get("id", ""))} | _tags(properties)
-            when = layer.time if layer.time is not None else time
-            layers.append(replace(layer, bands=bands, time=when, sensor=layer.sensor or sensor, tags=tags))
+        layers += [described(layer, asset, item, notes) for layer in formats.reader_of(file).read(file)]
     if missing and layers:
         notes.append(f"assets that are not there: {', '.join(missing[:8])}" + (" ..." if len(missing) > 8 else ""))
     merged = side_by_side(layers) if layers else []
     return [replace(one, notes=(*one.notes, *dict.fromkeys(notes))) for one in merged]
+
+
+def described(layer: Layer, asset: Asset, item: Mapping[str, Any], notes: list[str]) -> Layer:
+    """A layer with what its item says of date, sensor and bands. notes: gets sentences on what was decided."""
+    properties = item.get("properties") or {}
+    sensor = layer.sensor or _sensor(item)
+    applied = properties.get("earthsearch:boa_offset_applied") is True
+    bands = tuple(_told(band, asset, i, len(layer.bands), applied, notes) for i, band in enumerate(layer.bands))
+    if sensor is not None:  # items round wavelengths to 10 nm; the sensor's table is exact
+        own = layer.bands
+        bands = tuple(replace(b, wavelength=o.wavelength, fwhm=o.fwhm) for b, o in zip(bands, own, strict=True))
+    tags = {**layer.tags, "stac_id": str(item.get("id", ""))} | _tags(properties)
+    when = layer.time if layer.time is not None else _time(properties)
+    return replace(layer, bands=bands, time=when, sensor=sensor, tags=tags)
 
 
 def _tags(properties: Mapping[str, Any]) -> dict[str, str]:
