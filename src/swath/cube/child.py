@@ -7,6 +7,7 @@ a time-out or too much computing. On systems without resource limits the time-ou
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import struct
@@ -115,16 +116,15 @@ def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """Ask the child; kill it when it does not answer in time."""
     with _lock:
         worker = _worker()
-        assert worker.stdin is not None and worker.stdout is not None
+        assert worker.stdin is not None
+        assert worker.stdout is not None
         timer = threading.Timer(SECONDS, worker.kill)
         timer.start()
         try:
             _send(worker.stdin, request)
             reply, raw = _receive(worker.stdout)
         except (OSError, EOFError, ValueError, struct.error) as error:
-            worker.kill()
-            worker.wait()
-            _running.pop(os.getpid(), None)
+            _stop()
             late = not timer.is_alive()
             why = f"no answer in {SECONDS:g} s" if late else "the reader crashed or reached its memory or time limit"
             raise _refused(request["path"], why) from error
@@ -140,6 +140,7 @@ def _worker() -> subprocess.Popen[bytes]:
     worker = _running.get(os.getpid())
     if worker is not None and worker.poll() is None:
         return worker
+    _stop()
     keep = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
     environment = {k: v for k, v in os.environ.items() if k in keep}
     environment |= {"OMP_NUM_THREADS": "1", "GDAL_NUM_THREADS": "1", "GDAL_CACHEMAX": "64", "OPENBLAS_NUM_THREADS": "1"}
@@ -147,8 +148,7 @@ def _worker() -> subprocess.Popen[bytes]:
         [sys.executable, "-c", "from swath.cube.child import serve; serve()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
     )  # fmt: skip
-    if not _running:
-        atexit.register(_stop)
+    atexit.register(_stop)
     _running[os.getpid()] = worker
     return worker
 
@@ -160,7 +160,8 @@ def _stop() -> None:
         worker.wait()
         for pipe in (worker.stdin, worker.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
 
 def _send(pipe: BinaryIO | Any, head: dict[str, Any], raw: bytes = b"") -> None:
