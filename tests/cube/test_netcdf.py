@@ -228,3 +228,9 @@ def test_dates_that_cannot_be_read_become_bands_not_invented_dates(tmp_path):
     assert layer.time is None
     assert [b.name for b in layer.bands] == ["v_time0", "v_time1"]
     assert any("cannot be read" in note for note in layer.notes)
+
+
+def test_a_width_without_a_unit_is_in_the_unit_of_the_wavelength(tmp_path):
+    axis = {"wavelength": (("band",), [665.0, 842.0], {}), "fwhm": (("band",), [30.0, 115.0], {})}
+    path = write(tmp_path / "a.nc", {**UTM, **axis, "v": (("band", "y", "x"), np.ones((2, 4, 5), "f4"), {})})
+    assert [(b.wavelength, b.fwhm) for b in netcdf.read(path)[0].bands] == [(665, 30), (842, 115)]

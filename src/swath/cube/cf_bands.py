@@ -14,6 +14,10 @@ from swath.cube.layer import FileBand
 
 __all__ = ["Roles", "attribute", "bands_of", "packing", "quantity"]
 
+_SPECTRAL = {
+    "wavelength": ("wavelength", "wavelengths", "wl", "center_wavelength"),
+    "fwhm": ("fwhm", "bandwidth"),
+}
 _NAMELESS = {"__xarray_dataarray_variable__", "band_data", "__xarray_data_array_variable__"}
 
 
@@ -68,13 +72,13 @@ def _label(dim: str, at: int, variables: Mapping[str, Variable]) -> tuple[str, d
     leaf = dim.rsplit("/", 1)[-1]
     group = dim.lstrip("/").rpartition("/")[0]
     facts: dict[str, float] = {}
-    for key, names in (
-        ("wavelength", ("wavelength", "wavelengths", "wl", "center_wavelength")),
-        ("fwhm", ("fwhm", "bandwidth")),
-    ):
+    factor = 1.0
+    for key, names in _SPECTRAL.items():  # wavelength first: a width without a unit has the wavelength's
         for variable in variables.values():
             if variable.leaf.lower() in names and variable.dims == (dim,):
-                facts[key] = _nanometres(float(variable.load()[at]), attribute(variable.attrs.get("units", "")))
+                value, units = float(variable.load()[at]), str(attribute(variable.attrs.get("units", "")))
+                factor = _to_nanometres(value, units) if key == "wavelength" or units else factor
+                facts[key] = value * factor
     axis = variables.get(dim.lstrip("/")) or variables.get(f"{group}/{leaf}".lstrip("/"))
     if axis is None or axis.dims != (dim,):
         return f"{leaf}{at + 1}", facts, False
@@ -84,12 +88,13 @@ def _label(dim: str, at: int, variables: Mapping[str, Variable]) -> tuple[str, d
     return f"{leaf}{value:g}" if isinstance(value, (int, float)) else f"{leaf}{at + 1}", facts, False
 
 
-def _nanometres(value: float, units: str) -> float:
+def _to_nanometres(value: float, units: str) -> float:
+    """The factor to nm of a wavelength; without a unit a value below 100 can only be micrometres."""
     if units in ("um", "µm", "micrometer", "micrometers", "micrometre", "micron", "microns") or (
         not units and value < 100
     ):
-        return value * 1000
-    return value * 1e9 if units in ("m", "metre", "meter") else value
+        return 1000.0
+    return 1e9 if units in ("m", "metre", "meter") else 1.0
 
 
 def packing(dtype: np.dtype, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -157,7 +162,8 @@ def _file_band(name: str, attrs: dict[str, Any], plane: Plane, facts: dict[str, 
 def _attribute_wavelength(attrs: dict[str, Any]) -> float | None:
     for key in ("radiation_wavelength", "wavelength", "central_wavelength", "center_wavelength"):
         if isinstance(value := attrs.get(key), (int, float)):
-            return _nanometres(float(value), str(attrs.get(f"{key}_unit", attrs.get("wavelength_units", ""))))
+            units = str(attrs.get(f"{key}_unit", attrs.get("wavelength_units", "")))
+            return float(value) * _to_nanometres(float(value), units)
     return None
 
 
