@@ -107,6 +107,8 @@ def candidates_for(features: Features, kind: str, *, fast: bool = False) -> list
             continue
         if features.flat and (one.smoothed or {"space", "profile"} & set(one.groups)):
             continue
+        if one.smoothed and "components" not in features.groups:
+            continue
         columns = tuple(features.columns(one.groups).tolist())
         key = (one.model, columns, one.smoothed)
         if key in seen or (one.groups and not columns):

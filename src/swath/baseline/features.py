@@ -1,6 +1,6 @@
 """Pixel features from several sensors and dates, in small named groups: fitted once, the same in every window.
 
-Groups: spectra (every date's bands, gaps filled), indices (normalised differences, from reflectance only), components
+Groups: spectra (every date's bands, gaps filled; a season as level and shape), indices (normalised differences, from reflectance only), components
 (minimum noise fraction), space (components smoothed at several scales), profile (openings and closings), texture,
 season (statistics over time and harmonics), tokens (of an Encoder). Layers of one sensor are in `layers`.
 """
@@ -163,14 +163,16 @@ class Features:
     def guide_planes(self, values: np.ndarray) -> np.ndarray:
         """(B, 3, H, W): the guide for edge-aware smoothing, from what a call gave (the group components is needed)."""
         at = self.columns(("components",))[: len(self.guide)]
-        return np.asarray(values[:, at] * self.guide[:, None, None])
+        return np.asarray(values[:, at] * self.guide[: len(at), None, None])
 
     def _example(self, batch: Batch, i: int) -> tuple[np.ndarray, np.ndarray]:
         series = [s.series(batch.pixels[s.sensor], i) for s in self.sensors]
         valid = np.logical_and.reduce([s.seen(v) for s, (_, v, _) in zip(self.sensors, series, strict=True)])
         stacks = [s.stack(*one) for s, one in zip(self.sensors, series, strict=True)]
         planes = np.concatenate(stacks)
-        parts: dict[str, np.ndarray] = {"spectra": planes}
+        parts: dict[str, np.ndarray] = {}
+        if "spectra" in self.groups:
+            parts["spectra"] = np.concatenate([s.told(p) for s, p in zip(self.sensors, stacks, strict=True)])
         if "indices" in self.groups:
             parts["indices"] = np.concatenate([s.index_layers(p) for s, p in zip(self.sensors, stacks, strict=True)])
         if "season" in self.groups:

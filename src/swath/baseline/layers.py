@@ -15,7 +15,7 @@ from swath.errors import BandError, UnitError
 __all__ = ["MANY", "Layers", "fit_layers"]
 
 MANY = 300  # layers of one sensor beyond which statistics over time stand in for single dates
-SEASON_DATES = 4  # from here on dates make a season
+SEASON_DATES = 8  # from here on dates make a season
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +92,35 @@ class Layers:
         """(N, C, H, W) with the band's usual value where NaN."""
         return np.where(np.isnan(planes), self.fill[:, None, None], planes).astype(np.float32)
 
+    def told(self, stacked: np.ndarray) -> np.ndarray:
+        """`stack` as models read it: a season of dates as mean, difference of each date from it, and steps in between.
+
+        Trees cut along one feature at a time; level and shape apart spare them many cuts.
+        """
+        if not (self.dates and self.seasonal):
+            return stacked
+        series = stacked.reshape(len(self.day), -1, *stacked.shape[1:])
+        mean = series[0].copy()
+        for date in series[1:]:
+            mean += date
+        mean /= np.float32(len(series))
+        return np.concatenate([mean[None], series - mean, series[1:] - series[:-1]]).reshape(-1, *stacked.shape[1:])
+
     def layer_names(self) -> list[str]:
-        """Names of what `stack` gives, in order."""
+        """Names of what `told` gives, in order."""
         bands = [f"{self.sensor}:{self.bands[i].name}" for i in self.live]
         if not self.dates:
             return [f"{b}:{s}" for s in season.STATISTIC_NAMES for b in bands]
         if len(self.day) == 1:
             return bands
-        return [f"{b}:{d}" for d in self._labels() for b in bands]
+        if not self.seasonal:
+            return [f"{b}:{d}" for d in self._labels() for b in bands]
+        parts = [
+            "series mean",
+            *(f"{d} - series mean" for d in self._labels()),
+            *(f"step to {d}" for d in self._labels()[1:]),
+        ]
+        return [f"{b}:{part}" for part in parts for b in bands]
 
     def _labels(self) -> list[str]:
         if not np.isfinite(self.day).all():

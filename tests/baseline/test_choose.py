@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+
+from swath.baseline import choose, learner
+from swath.baseline.choose import CANDIDATES, Candidate, Table
+from swath.baseline.features import Features
+from swath.baseline.patches import at_labels, smoothed_at
+from swath.errors import LabelError
+from swath.sample.split import Places, folds
+
+from .worlds import scene, two_kinds
+
+
+def table_of(y, x=None, place=None):
+    n = len(y)
+    x = np.random.default_rng(0).random((n, 5)).astype(np.float32) if x is None else x
+    place = np.arange(n) % 6 if place is None else place
+    at = np.arange(n)
+    t = Table(x, np.asarray(y), place, at * 3, at, int(np.max(y)) + 1)
+    return t, folds(Places(place, t.row, t.column, 16), t.y, 5, seed=0)
+
+
+FLAT = Features.fit({"s": scene(12, 12)}, names=["spectra"])
+
+
+def test_fast_offers_only_the_cheap_ones():
+    offered = {c.model for c in choose.candidates_for(FLAT, "class", fast=True)}
+    assert offered <= {"majority", "shrunk LDA", "logistic"}
+
+
+def test_of_two_within_one_point_the_earlier_wins(monkeypatch):
+    twice = (Candidate("first", "shrunk LDA", ("spectra",)), Candidate("second", "logistic", ("spectra",)))
+    monkeypatch.setitem(CANDIDATES, "class", twice)
+    y = np.arange(60) % 2
+    x = np.random.default_rng(1).random((60, 5)).astype(np.float32) + y[:, None]
+    table, dealt = table_of(y, x)
+    got = choose.choose(table, FLAT, [], folds=dealt)
+    values = [e.value for _, e in got.scores]
+    assert got.chosen.name == ("first" if values[0] >= values[1] - 0.01 else "second")
+    monkeypatch.setitem(CANDIDATES, "class", twice[::-1])
+    again = choose.choose(table, FLAT, [], folds=dealt)
+    assert again.chosen.name == ("second" if values[1] >= values[0] - 0.01 else "first")
+
+
+def test_labels_of_a_class_in_one_place_are_not_scored_and_no_error():
+    y = np.r_[np.arange(40) % 2, [2, 2, 2]]
+    place = np.r_[np.arange(40) % 6, [9, 9, 9]]
+    table, dealt = table_of(y, place=place)
+    got = choose.choose(table, FLAT, [], folds=dealt, fast=True)
+    assert not got.oof.scorable[-3:].any()
+    assert np.isnan(got.oof.value[-3:]).all()
+    assert got.scores[0][1].n == 40
+
+
+def test_one_class_is_refused():
+    table, dealt = table_of(np.zeros(20, int))
+    with pytest.raises(LabelError, match="two classes"):
+        choose.choose(table, FLAT, [], folds=dealt)
+
+
+def test_the_score_is_pooled_and_has_an_interval_over_places():
+    y = np.arange(90) % 3
+    x = np.random.default_rng(2).random((90, 5)).astype(np.float32) + y[:, None] / 3
+    table, dealt = table_of(y, x)
+    got = choose.choose(table, FLAT, [], folds=dealt, fast=True)
+    score = dict(got.scores)[got.chosen.name]
+    ok = got.oof.scorable
+    assert score.value == pytest.approx((got.oof.value[ok].argmax(1) == y[ok]).mean(), abs=1e-9)
+    assert score.low < score.value < score.high
+    assert "places" in score.method
+
+
+def test_smoothing_around_labels_equals_smoothing_the_whole_scene():
+    from swath.baseline import smooth
+    from swath.sample.window import read
+
+    cube, _, labels, _ = two_kinds()
+    cubes = {"s": cube}
+    fitted = Features.fit(cubes)
+    values, valid = fitted(read(cubes, slice(0, 64), slice(0, 64)))
+    x, good, patches = at_labels(cubes, fitted, labels.row, labels.column)
+    assert good.all()
+    assert np.array_equal(x, values[0][:, labels.row, labels.column].T)
+    model = learner.fit("shrunk LDA", x, labels.value, classes=2, seed=0)
+    whole = model.predict(values[0].reshape(len(values[0]), -1)).reshape(2, 64, 64)
+    want = smooth.smooth(whole, valid[0], fitted.guide_planes(values)[0])[:, labels.row, labels.column].T
+    half = np.arange(len(labels)) % 2 == 0
+    got = smoothed_at(patches, half, np.arange(x.shape[1]), model.predict, 2)
+    assert np.array_equal(got[half], want[half])
+
+
+def test_patches_of_a_large_scene_hold_the_same_numbers(monkeypatch):
+    from swath.baseline import patches as module
+
+    cube, _, labels, _ = two_kinds(150, 140)
+    fitted = Features.fit({"s": cube})
+    x, _, whole = at_labels({"s": cube}, fitted, labels.row, labels.column)
+    monkeypatch.setattr(module, "SMALL", 0)
+    monkeypatch.setattr(module, "TILE", 32)
+    y, _, tiled = at_labels({"s": cube}, fitted, labels.row, labels.column)
+    assert len(tiled) > 1 == len(whole)
+    assert np.array_equal(x, y)
+    model = learner.fit("shrunk LDA", x, labels.value, classes=2, seed=0)
+    every = np.ones(len(labels), bool)
+    a, b = (smoothed_at(p, every, np.arange(x.shape[1]), model.predict, 2) for p in (whole, tiled))
+    assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", list(learner.CLASSIFIERS))
+def test_every_classifier_gives_shares_of_all_classes_and_the_same_for_a_pixel_alone(name):
+    random = np.random.default_rng(0)
+    x, y = random.random((50, 6)).astype(np.float32), np.r_[np.arange(49) % 3, 4]
+    model = learner.fit(name, x + y[:, None] / 4, y, classes=6, seed=1)
+    planes = random.random((6, 700)).astype(np.float32) * 2
+    shares = model.predict(planes)
+    assert shares.shape == (6, 700)
+    assert np.allclose(shares.sum(0), 1, atol=1e-4)
+    assert (shares[[3, 5]] == 0).all()
+    assert np.array_equal(model.predict(planes[:, 123:124]), shares[:, 123:124])
+
+
+@pytest.mark.parametrize("name", list(learner.REGRESSORS))
+def test_every_regressor_gives_a_number_and_the_same_for_a_pixel_alone(name):
+    random = np.random.default_rng(0)
+    x = random.random((80, 4)).astype(np.float32)
+    model = learner.fit(name, x, 3 * x[:, 0] + x[:, 1], classes=0, seed=1)
+    planes = random.random((4, 300)).astype(np.float32)
+    values = model.predict(planes)
+    assert values.shape == (1, 300)
+    assert np.array_equal(model.predict(planes[:, 7:8]), values[:, 7:8])
+    if name != "mean":
+        assert np.corrcoef(values[0], 3 * planes[0] + planes[1])[0, 1] > 0.8
+
+
+def test_a_forest_is_the_mean_of_its_trees_as_scikit_learn_gives_it():
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    random = np.random.default_rng(0)
+    x, y = random.random((80, 5)).astype(np.float32), np.arange(80) % 3
+    peer = ExtraTreesClassifier(learner.TREES, random_state=4).fit(x, y)
+    planes = random.random((5, 100)).astype(np.float32)
+    got = learner.fit("extra trees", x, y, classes=3, seed=4).predict(planes)
+    assert np.allclose(got, peer.predict_proba(planes.T).T, atol=1e-6)
