@@ -1,0 +1,54 @@
+"""Make the pictures of these pages from a finished demo: python docs/pictures.py DEMO_FOLDER.
+
+The scene is Indian Pines (CC BY 3.0, Baumgardner, Biehl, Landgrebe 2015, doi 10.4231/R7RX991C). The picture of the report
+needs a Chromium on the path; without one it is left as it is, and that is said.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import swath
+from swath.earth.colour import palette
+from swath.report import figures
+
+ENLARGE = 3
+
+
+def main(folder: Path, out: Path) -> None:
+    """Write scene.png, map.png, doubt.png and report.png."""
+    record = json.loads((folder / "assessment.json").read_text())
+    codes = [c["code"] for c in record["classes"]]
+    cube = swath.open([folder / "input" / "indian_pines.tif"])
+    pictures = {
+        "scene": figures.scene_picture({"aviris": cube}),
+        "map": figures.class_picture(folder / "classes.tif", dict(zip(codes, palette(len(codes)), strict=True))),
+        "doubt": figures.set_size_picture(folder / "doubt.tif", len(codes)),
+    }
+    for name, picture in pictures.items():
+        large = np.kron(picture.pixels, np.ones((ENLARGE, ENLARGE, 1), np.uint8))
+        Image.fromarray(large).convert("RGB").quantize(128).save(out / f"{name}.png", optimize=True)
+    browser = next((b for b in ("chromium", "chromium-browser", "google-chrome") if shutil.which(b)), None)
+    if browser is None:
+        print("report.png left as it is: no Chromium found")
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        shot = Path(scratch) / "report.png"
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1240,1560"]
+        subprocess.run([*command, f"--screenshot={shot}", (folder / "report.html").resolve().as_uri()], check=True, timeout=60)
+        image = Image.open(shot).convert("RGB")
+        image.resize((image.width * 3 // 4, image.height * 3 // 4), Image.Resampling.LANCZOS).quantize(96).save(
+            out / "report.png", optimize=True
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(__file__).parent / "images")
