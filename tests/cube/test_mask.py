@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import io
 from pathlib import Path
 
@@ -12,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swath.cube.contract import FLAGS, make
-from swath.cube.mask import KINDS, clouds, combine, flags, kind_of
+from swath.cube.contract import FLAGS
+from swath.cube.mask import KINDS, combine, flags, kind_of
 from swath.earth.sensor import sensor, sensors
-from swath.errors import BandError, ExtraError, UnitError
+from swath.errors import BandError, UnitError
 
 USABLE, UNSEEN, CLOUD, SHADOW, SNOW, SATURATED = (
     FLAGS[k] for k in ("usable", "never_seen", "cloud", "shadow", "snow", "saturated")
@@ -133,18 +132,3 @@ def test_an_eopatch_s_own_masks_agree(shared: Path):
         np.load(io.BytesIO(gzip.decompress((folder / f"{n}.npy.gz").read_bytes()))) for n in ("CLM", "IS_VALID")
     )
     assert ((flags("clm", clm) == 0) == valid).all()
-
-
-def test_s2cloudless_is_asked_for_by_name_and_fed_only_toa_reflectance():
-    names = ["B01", "B02", "B04", "B05", "B08", "B8A", "B09", "B10", "B11", "B12"]
-    values = np.full((10, 4, 4), 0.1, np.float32)
-    with pytest.raises(UnitError, match="top-of-atmosphere"):
-        clouds(make(values, bands=names, geobox=None, quantity="reflectance"))
-    with pytest.raises(BandError, match="ten bands"):
-        clouds(make(values[:2], bands=names[:2], geobox=None, quantity="toa_reflectance"))
-    cube = make(values, bands=names, geobox=None, quantity="toa_reflectance")
-    if importlib.util.find_spec("s2cloudless") is None:
-        with pytest.raises(ExtraError, match=r"swath\[clouds\]"):
-            clouds(cube)
-    else:
-        assert clouds(cube).shape == (4, 4)

@@ -1,7 +1,7 @@
 """What quality bands say of each pixel, as reasons of contract.FLAGS: never seen, cloud, shadow, snow, saturated.
 
-`flags` reads scene classifications and bit masks by look-up tables; `clouds` finds clouds in a Sentinel-2 L1C cube
-that has no mask. What a quality band does not call unusable stays 0 (usable).
+`flags` reads scene classifications and bit masks by look-up tables; what a quality band does not call unusable stays 0
+(usable). Clouds in scenes without a mask: clouds.py.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from swath.cube.contract import FLAGS
-from swath.errors import BandError, UnitError, need
+from swath.errors import BandError, UnitError
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from swath.earth.sensor import Sensor
 
-__all__ = ["KINDS", "clouds", "combine", "flags", "kind_of"]
+__all__ = ["KINDS", "combine", "flags", "kind_of"]
 
 # Which reason stands where several hold: a pixel never seen cannot be cloudy; a saturated one is no usable snow.
 _ORDER = ("never_seen", "read_failed", "cloud", "shadow", "saturated", "snow")
@@ -262,38 +260,3 @@ def combine(*parts: np.ndarray) -> np.ndarray:
         part = np.asarray(part, np.uint8)
         out = np.where(rank[part] > rank[out], part, out)
     return out
-
-
-def clouds(da: xr.DataArray, *, threshold: float = 0.4, average_over: int = 4, dilation: int = 2) -> Any:
-    """Flags (T, H, W) uint8 of clouds in a Sentinel-2 L1C cube, found by s2cloudless (the extra `clouds`).
-
-    da: toa_reflectance with the ten bands B01 B02 B04 B05 B08 B8A B09 B10 B11 B12, on one grid. threshold: cloud
-    probability from which a pixel is cloud; average_over, dilation: pixels of the disks that smooth and widen (at 10 m).
-    Source: Zupanc 2017 and s2cloudless 1.7. Raises UnitError for other quantities, BandError for missing bands.
-    """
-    wanted = ("B01", "B02", "B04", "B05", "B08", "B8A", "B09", "B10", "B11", "B12")
-    names = [str(b) for b in da.coords["band"].values]
-    if missing := [b for b in wanted if b not in names]:
-        raise BandError(
-            rule="s2cloudless reads ten bands of Sentinel-2 L1C",
-            got=f"none of {', '.join(missing)}",
-            remedy="use the mask that came with the scene, or an L1C cube",
-        )
-    quantities = {str(q) for q in da.coords["quantity"].values}
-    if quantities != {"toa_reflectance"}:
-        raise UnitError(
-            rule="s2cloudless reads top-of-atmosphere reflectance",
-            got=", ".join(sorted(quantities)),
-            remedy="open the L1C scene; for L2A use its SCL",
-        )
-    detector = need("s2cloudless", extra="clouds", why="finding clouds in L1C").S2PixelCloudDetector(
-        threshold=threshold, average_over=average_over, dilation_size=dilation, all_bands=False
-    )
-    part = da.sel(band=list(wanted))
-    single = "time" not in part.dims
-    values = np.asarray((part.expand_dims("time") if single else part).values, np.float32).transpose(0, 2, 3, 1)
-    seen = np.isfinite(values.sum(axis=-1))
-    mask = np.asarray(detector.get_cloud_masks(np.where(seen[..., None], values, 0.0))) > 0
-    out = np.where(mask, FLAGS["cloud"], 0).astype(np.uint8)
-    out[~seen] = FLAGS["never_seen"]
-    return out[0] if single else out

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from swath.errors import OutputError, SwathError
+from swath.errors import BandError, OutputError, SwathError, UnitError
 from swath.tools.job import Job, Progress
 from swath.tools.preparing import ALLOW, Piece, Series, Todo, as_piece, pieces_of
-from swath.tools.scenes import Reading, open_scenes
+from swath.tools.scenes import Opened, Reading, open_scenes
 
 if TYPE_CHECKING:
     from swath.predict.plan import Cost
@@ -61,6 +61,7 @@ def prepare(
     every: str | None = None,
     gsd: float | None = None,
     crs: str | None = None,
+    clouds: bool = False,
     plan: bool = False,
     scheduler: str = "threads",
     workers: int | None = None,
@@ -87,6 +88,7 @@ def prepare(
         every: month, season, year or a number of days; one composite for each (all dates in one by default).
         gsd: pixel size in metres; the finest scene's by default.
         crs: EPSG code or WKT of the output, or utm; the first scene's by default.
+        clouds: find clouds in Sentinel-2 L1C scenes that have no mask (s2cloudless, the extra clouds).
         plan: say pixels, time, memory and disk beforehand, measured on one window, and stop.
         scheduler: threads, dask, or tcp://... of a running Dask cluster.
         workers: how many threads or processes.
@@ -124,11 +126,28 @@ def prepare(
             remedy="add --composite median or --composite clearest",
         )
     opened = open_scenes(scenes, Reading(area, dates, bands, offset, scale, sensor, safe), gsd=gsd, crs=crs)
-    todo = pieces_of(opened, index, composite, every)
+    todo = pieces_of(_with_clouds(opened) if clouds else opened, index, composite, every)
     if plan:
         return _plan(todo, workers)
     job = Job.start("prepare", asked, opened.reads)
     return _write(job, Path(out), todo, asked, progress)
+
+
+def _with_clouds(opened: Opened) -> Opened:
+    """Scenes with clouds found where s2cloudless can; refused where it can in none."""
+    from swath.cube.clouds import with_clouds
+
+    cubes, notes, refusals = {}, list(opened.notes), []
+    for name, cube in opened.cubes.items():
+        try:
+            cubes[name] = with_clouds(cube)
+            notes.append(f"{name}: clouds found by s2cloudless")
+        except (BandError, UnitError) as error:
+            cubes[name] = cube
+            refusals.append(error)
+    if len(refusals) == len(cubes):
+        raise refusals[0]
+    return replace(opened, cubes=cubes, notes=tuple(notes))
 
 
 def _plan(todo: Todo, workers: int | None) -> Cost:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALLOW", "Maker", "Piece", "Series", "Todo", "as_piece", "pieces_of"]
 
+_SEES_CLOUDS = {"reflectance", "toa_reflectance", "radiance", "digital_number"}
 ALLOW = ("snow",)  # flags whose pixels count
 
 
@@ -106,6 +107,8 @@ def pieces_of(opened: Opened, index: str | None, how: How | None, every: str | N
                 refusals.append(error)
                 todo.notes.append(f"{name}: no index: {error}")
         if how is not None:
+            if "flag" not in cube.coords and {str(q) for q in cube.coords["quantity"].values} & _SEES_CLOUDS:
+                todo.notes.append(f"{name}: no mask of clouds came with the scenes; the composite is of all dates")
             todo.pieces += _composites(name, cube, how, every, indices)
         elif index is None or indices is not None:
             _plain(todo, name, cube, index, indices)
