@@ -117,7 +117,7 @@ def grid(da: xr.DataArray) -> GeoBox | None:
     else:
         col, row = (x[0] - c) / a - 0.5, (y[0] - f) / e - 0.5
         step_x, step_y = _step(x, a) / a, _step(y, e) / e
-    affine = whole * Affine.translation(round(col, 6), round(row, 6)) * Affine.scale(step_x, step_y)
+    affine = whole @ Affine.translation(round(col, 6), round(row, 6)) @ Affine.scale(step_x, step_y)
     return GeoBox((len(y), len(x)), affine, attrs.get("crs_wkt"))
 
 

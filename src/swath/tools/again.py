@@ -65,7 +65,8 @@ def again(run: str | Path, *, out: str | Path, progress: Progress | None = None)
     _check_inputs(record)
     arguments = {k: v for k, v in record["arguments"].items() if k != "out"}
     getattr(swath, record["verb"])(**arguments, out=str(out), progress=progress)
-    same, different = [], []
+    same: list[str] = []
+    different: list[str] = []
     for item in record["outputs"]:
         path = Path(out) / item["path"]
         (same if path.is_file() and digest(path) == item["digest"] else different).append(item["path"])

@@ -1,0 +1,180 @@
+"""How good a map is: what it says where the truth is known, in places that training never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from swath.baseline import choose as choosing
+from swath.baseline import learner, patches
+from swath.baseline.features import Features
+from swath.baseline.mapper import Mapper, train
+from swath.sample import split
+from swath.sample.window import read
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from swath.sample.labels import Labels
+    from swath.sample.split import Places
+
+__all__ = ["Judged", "baselines", "by_outer_folds", "predict_at", "spectra_at"]
+
+Progress = Callable[[int, int, str], None]
+OUTER = 5
+TILE = 256
+MOST_FOR_BASELINES = 20_000
+BASELINES = {
+    "class": (
+        choosing.Candidate("majority", "majority", ()),
+        choosing.Candidate("shrunk LDA on spectra", "shrunk LDA", ("spectra",)),
+        choosing.Candidate("random forest on spectra", "random forest", ("spectra",)),
+    ),
+    "number": (
+        choosing.Candidate("mean", "mean", ()),
+        choosing.Candidate("ridge on spectra", "ridge", ("spectra",)),
+        choosing.Candidate("random forest on spectra", "random forest", ("spectra",)),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Truth and prediction at n labels of places that were not trained on.
+
+    truth (n,) class index or number; answer (n, K) probabilities or (n, 1) values; place (n,); index (n,) into the
+    judged labels; scorable (n,): the class stood in the training part. words: how it was done.
+    baseline: {name: answer (n, K) or (n, 1)}. row, column (n,): the pixels. seed: of the outer folds.
+    """
+
+    truth: np.ndarray
+    answer: np.ndarray
+    place: np.ndarray
+    index: np.ndarray
+    scorable: np.ndarray
+    baseline: dict[str, np.ndarray]
+    words: str
+    row: np.ndarray
+    column: np.ndarray
+    seed: int = 0
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """(n,) class index, or the value."""
+        return self.answer.argmax(1) if self.answer.shape[1] > 1 else self.answer[:, 0]
+
+
+def predict_at(mapper: Mapper, cubes: Mapping[str, xr.DataArray], row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """(n, K) probabilities or (n, 1) values at pixels, as the whole map would have them; NaN where nothing was seen."""
+    height, width = next(iter(cubes.values())).sizes["y"], next(iter(cubes.values())).sizes["x"]
+    reach, align = mapper.reach, mapper.features.align
+    out = np.full((len(row), max(1, len(mapper.classes))), np.nan, np.float32)
+    key = row // TILE * (width // TILE + 1) + column // TILE
+    for one in np.unique(key):
+        here = np.flatnonzero(key == one)
+        spans = []
+        for at, size in ((row, height), (column, width)):
+            start = max(0, int(at[here].min()) - reach) // align * align
+            spans.append(slice(start, min(size, int(at[here].max()) + 1 + reach)))
+        got = mapper(read(cubes, *spans))
+        planes = got["probability" if mapper.kind == "class" else "value"][0]
+        out[here] = planes[:, row[here] - spans[0].start, column[here] - spans[1].start].T
+    return out
+
+
+def by_outer_folds(
+    cubes: Mapping[str, xr.DataArray],
+    labels: Labels,
+    places: Places,
+    mapper: Mapper,
+    features: Features,
+    *,
+    seed: int,
+    fast: bool,
+    buffer: int,
+    progress: Progress | None = None,
+) -> Judged:
+    """The labels judge themselves: outer folds of whole places, the choice of classifier repeated inside each.
+
+    The features (components of the scene, no labels) are fitted once and given. Training labels nearer than `buffer` pixels to a
+    judged one are left out.
+    """
+    y = labels.value
+    folds = split.folds(places, y, OUTER, seed=seed + 1, buffer=buffer)
+    answer = np.full((len(labels), max(1, len(mapper.classes))), np.nan, np.float32)
+    scorable = np.zeros(len(labels), bool)
+    others = {c.name: answer.copy() for c in BASELINES[labels.kind]}
+    for k, (inside, outside) in enumerate(folds):
+        if progress is not None:
+            progress(k, folds.k, "judging in places left out")
+        part, held = labels.take(inside), labels.take(outside)
+        able = np.isin(y[outside], np.unique(y[inside])) if labels.kind == "class" else np.ones(len(outside), bool)
+        if not _trainable(part, places.take(inside)):
+            continue
+        made = train(cubes, part, places.take(inside).id, seed=seed, fast=fast, features=features, buffer=buffer)
+        answer[outside] = predict_at(made, cubes, held.row, held.column)
+        for name, got in _fit_baselines(cubes, features, part, held, len(mapper.classes), seed).items():
+            others[name][outside] = got
+        scorable[outside] = able
+    seen = np.isfinite(answer).all(1)
+    n = len(np.unique(places.id))
+    return Judged(
+        truth=y[seen],
+        answer=answer[seen],
+        place=places.id[seen],
+        index=np.flatnonzero(seen),
+        scorable=scorable[seen],
+        baseline={name: got[seen] for name, got in others.items()},
+        words=f"{folds.k} outer folds of {n} places ({places.side}-px blocks), the choice repeated inside each, "
+        f"buffer {folds.buffer} px",
+        row=labels.row[seen],
+        column=labels.column[seen],
+        seed=seed + 1,
+    )
+
+
+def baselines(
+    cubes: Mapping[str, xr.DataArray], labels: Labels, truth: Labels, features: Features, *, classes: int, seed: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Answers of the simple methods, trained on the same labels, at (at most 20,000, seeded) pixels of the truth."""
+    index = np.arange(len(truth))
+    if len(index) > MOST_FOR_BASELINES:
+        index = np.sort(np.random.default_rng(seed).choice(index, MOST_FOR_BASELINES, replace=False))
+    return index, _fit_baselines(cubes, features, labels, truth.take(index), classes, seed)
+
+
+def _trainable(part: Labels, places: Places) -> bool:
+    if places.count < 2:
+        return False
+    return part.kind == "number" or len(np.unique(part.value)) > 1
+
+
+def _fit_baselines(
+    cubes: Mapping[str, xr.DataArray],
+    fitted: Features,
+    part: Labels,
+    held: Labels,
+    classes: int,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    (x, good), (at, seen) = (spectra_at(cubes, fitted, where.row, where.column) for where in (part, held))
+    out = {}
+    for candidate in BASELINES[part.kind]:
+        columns = slice(None) if candidate.groups else slice(0, 0)
+        model = learner.fit(candidate.model, x[good][:, columns], part.value[good], classes=classes, seed=seed)
+        got = np.full((len(held), max(1, classes)), np.nan, np.float32)
+        got[seen] = np.asarray(model.predict(at[seen][:, columns].T)).T
+        out[candidate.name] = got
+    return out
+
+
+def spectra_at(
+    cubes: Mapping[str, xr.DataArray], features: Features, row: np.ndarray, column: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n, F) spectra at pixels and (n,) whether they were seen."""
+    few = features.only(["spectra", "components"])
+    x, good, _ = patches.at_labels(cubes, few, row, column)
+    return x[:, few.columns(["spectra"])], good

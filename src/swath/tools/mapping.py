@@ -1,0 +1,199 @@
+"""The steps of `map` between the opened scenes and the finished files: learn, paint, keep the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swath.errors import FormatError, need
+from swath.tools.job import Progress, write_json
+
+if TYPE_CHECKING:
+    from swath.assess.calibrate import Calibration
+    from swath.assess.doubt import Applicability
+    from swath.baseline.features import Features
+    from swath.baseline.mapper import Mapper
+    from swath.batch import Encoder
+    from swath.predict.plan import Cost
+    from swath.predict.run import Ran
+    from swath.sample.labels import Labels
+    from swath.sample.split import Places
+    from swath.tools.scenes import Opened
+
+__all__ = ["Work", "cost", "encoder_named", "keep", "learn", "named_as_learned", "outlines", "paint", "recall"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Everything that training gave, before the map is painted; labels, places and features are absent for a kept model."""
+
+    mapper: Mapper
+    calibration: Calibration
+    applicability: Applicability
+    buffer: int = 0
+    labels: Labels | None = None
+    places: Places | None = None
+    features: Features | None = None
+
+
+def encoder_named(name: str | None) -> Encoder | None:
+    """The encoder that `--encoder` asks for. Raises ExtraError without the `nn` extra."""
+    if name is None:
+        return None
+    need("torch", extra="nn", why=f"the encoder {name}")
+    from swath.models import load
+
+    encoder: Encoder = load(name)
+    return encoder
+
+
+def learn(
+    opened: Opened,
+    source: Any,
+    asked: Mapping[str, Any],
+    encoder: Encoder | None,
+    say: list[str],
+    progress: Progress | None,
+    *,
+    simulated: bool,
+) -> Work:
+    """Labels to pixels, blocks, features, the choice of classifier, its calibration and its area of applicability.
+
+    What was done and assumed is added to `say`.
+    """
+    from swath.assess import calibrate
+    from swath.baseline.features import Features
+    from swath.baseline.mapper import train
+    from swath.sample import blockside, split
+    from swath.sample import labels as labelling
+
+    seed = asked["seed"]
+    options = {name: asked[name] for name in ("column", "kind", "classes", "xy", "crs", "seed")}
+    labels = labelling.read(source, opened.grid, shape=opened.shape, **options)
+    say += [str(labels), *labels.notes]
+    side = blockside.block_side(opened.cubes, labels, seed=seed)
+    places = split.blocks(labels, side.px)
+    say += [side.words, *places.notes]
+    features = Features.fit(opened.cubes, seed=seed, encoder=encoder)
+    buffer = min(features.reach, side.px // 4)
+    options = {"seed": seed, "fast": asked["fast"], "features": features, "buffer": buffer, "progress": progress}
+    mapper = train(opened.cubes, labels, places.id, **options)
+    t = mapper.training
+    calibration = calibrate.fit(
+        mapper.oof.value,
+        t.y,
+        t.place,
+        scorable=mapper.oof.scorable,
+        names=mapper.classes,
+        seed=seed,
+        simulated=simulated,
+    )
+    say += [*mapper.notes, calibration.words]
+    return Work(mapper, calibration, _applicability(mapper), buffer, labels, places, features)
+
+
+def _applicability(mapper: Mapper) -> Applicability:
+    from swath.assess import doubt
+
+    return doubt.fit(mapper.training.x, mapper.training.weight, mapper.training.fold)
+
+
+def paint(
+    folder: Path,
+    opened: Opened,
+    work: Work,
+    asked: Mapping[str, Any],
+    progress: Progress | None,
+    *,
+    simulated: bool,
+) -> Ran:
+    """Write the layers of the map, window by window; goes on where an interrupted run stopped."""
+    from swath.predict.run import run
+    from swath.tools.paint import Painter, layers_of
+
+    fingerprint = {"model": work.mapper.record(), "calibration": work.calibration.to_json(), "seed": asked["seed"]}
+    return run(
+        opened.cubes,
+        Painter(work.mapper, work.calibration, work.applicability),
+        layers_of(work.mapper, work.calibration, simulated=simulated),
+        folder,
+        reach=work.mapper.reach,
+        fingerprint=json.loads(json.dumps(fingerprint, default=str)),
+        scheduler=asked["scheduler"],
+        workers=asked["workers"],
+        progress=progress,
+    )
+
+
+def keep(work: Work, folder: Path) -> list[Path]:
+    """Write `model/`: what maps again without labels."""
+    work.mapper.save(folder)
+    write_json(folder / "calibration.json", work.calibration.to_json())
+    return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+
+
+def recall(folder: Path, encoder: Encoder | None) -> Work:
+    """The kept model, fitted again from its training rows. Raises FormatError when it is incomplete."""
+    from swath.assess.calibrate import Calibration
+    from swath.baseline.mapper import Mapper
+
+    mapper = Mapper.load(folder, encoder=encoder)
+    try:
+        calibration = Calibration.from_json(json.loads((folder / "calibration.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FormatError(
+            rule="a model folder holds calibration.json",
+            got=f"{folder}: {error}",
+            remedy="name the folder `model` of a map",
+        ) from error
+    return Work(mapper, calibration, _applicability(mapper))
+
+
+def named_as_learned(opened: Opened, mapper: Mapper, say: list[str]) -> Opened:
+    """The scene's cubes under the names that the model learned: by sensor, else by equal bands and quantities (said).
+
+    What fits none is left as it is: the features then refuse it, listing what differs.
+    """
+    learned = {s.sensor: [(b.name, b.quantity, b.units) for b in s.bands] for s in mapper.features.sensors}
+    cubes = {name: cube for name, cube in opened.cubes.items() if name in learned}
+    for name, cube in opened.cubes.items():
+        if name in cubes:
+            continue
+        c = cube.coords
+        bands = list(zip(*(map(str, c[k].values) for k in ("band", "quantity", "units")), strict=True))
+        free = [n for n in learned if n not in cubes]
+        home = next(
+            (n for n in free if learned[n] == bands), free[0] if len(free) == 1 and len(opened.cubes) == 1 else None
+        )
+        if home is None:
+            cubes[name] = cube
+            continue
+        if learned[home] == bands:
+            say.append(f"{name} is read as {home}: the same bands and quantities")
+        cubes[home] = cube
+    return replace(opened, cubes=cubes)
+
+
+def cost(opened: Opened, work: Work, workers: int | None) -> Cost:
+    """What painting will take, measured on one window."""
+    from swath.predict.plan import plan
+    from swath.tools.paint import Painter, layers_of
+
+    painter = Painter(work.mapper, work.calibration, work.applicability)
+    return plan(
+        opened.cubes, painter, layers_of(work.mapper, work.calibration), reach=work.mapper.reach, workers=workers
+    )
+
+
+def outlines(folder: Path, opened: Opened, work: Work) -> Path:
+    """Patches of the class map as polygons, classes.gpkg."""
+    import rasterio
+
+    from swath.sample import things
+
+    names = dict(zip(work.mapper.codes, work.mapper.classes, strict=True))
+    with rasterio.open(folder / "classes.tif") as codes:
+        return things.write(things.polygons(codes, opened.grid, names=names), folder / "classes.gpkg")
