@@ -1,0 +1,1 @@
+"""Changes of batches: scaling, turning. Pixels, validity and targets move together."""
