@@ -75,6 +75,7 @@ def _one(pieces: list[Piece], notes: list[str]) -> Piece:
     if len(side_by_side) == 1:
         return _sorted(side_by_side[0])
     common = _same_bands(side_by_side, notes)
+    _tell_apart(common)
     placed = _one_grid(common, notes)
     return _by_day(placed, notes)
 
@@ -126,6 +127,19 @@ def _floating(piece: Piece) -> Piece:
     bands = tuple(replace(b, quantity="other" if b.quantity == "digital_number" else b.quantity) for b in piece.bands)
     source = Physical(piece.source, (1.0,) * n, (0.0,) * n, tuple(b.nodata for b in piece.bands))
     return replace(piece, source=source, bands=bands, stored=False)
+
+
+def _tell_apart(pieces: list[Piece]) -> None:
+    """Refuse undated images of one grid: a mosaic would show the first and hide the rest."""
+    undated = [p for p in pieces if p.time is None]
+    for k, p in enumerate(undated):
+        for other in undated[:k]:
+            if p.source.shape[2:] == other.source.shape[2:] and _same_grid(p.geobox, other.geobox):
+                raise GridError(
+                    rule="images of one place need dates to be stacked",
+                    got=f"{other.name} and {p.name} without one, on the same grid with the same bands",
+                    remedy="put the dates (2020-07-17) into the file names, or open them one by one",
+                )
 
 
 def _same_bands(pieces: list[Piece], notes: list[str]) -> list[Piece]:

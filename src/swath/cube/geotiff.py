@@ -71,6 +71,11 @@ class RasterSource:
         out = self._get(bands, out_shape=(len(bands), height, width))
         return np.broadcast_to(out, (len(dates), *out.shape)) if len(dates) != 1 else out[None]
 
+    def layered(self) -> bool:
+        """Whether the file has overviews, or resolution levels as JPEG 2000 has."""
+        dataset = gdal.handle(self.path)
+        return bool(dataset.overviews(self.parts[0][0])) or dataset.driver.startswith("JP2")
+
     def _get(self, bands: Sequence[int], **options: Any) -> np.ndarray:
         from rasterio.errors import RasterioError
 
@@ -150,7 +155,21 @@ def read(path: str) -> list[Layer]:
 
 
 def layer_of(path: str, dataset: DatasetReader, notes: Sequence[str] = ()) -> Layer:
-    """A Layer from an open dataset."""
+    """A Layer from an open dataset. Raises FormatError when its metadata are damaged."""
+    from rasterio._err import CPLE_BaseError  # GDAL's own errors, which attributes of a dataset let through
+    from rasterio.errors import RasterioError
+
+    try:
+        return _layer_of(path, dataset, notes)
+    except (CPLE_BaseError, RasterioError, UnicodeDecodeError) as error:
+        raise FormatError(
+            rule="a raster's metadata must be whole",
+            got=f"{path}: {error}",
+            remedy="the file is damaged: fetch it again",
+        ) from error
+
+
+def _layer_of(path: str, dataset: DatasetReader, notes: Sequence[str]) -> Layer:
     notes = list(notes)
     problems: list[str] = []
     box, more = geobox_of(dataset)

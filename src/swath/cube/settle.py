@@ -14,7 +14,7 @@ import numpy as np
 
 from swath.cube.contract import FLAGS
 from swath.cube.layer import FileBand, Layer
-from swath.cube.sources import coarse
+from swath.cube.sources import coarse, glance
 from swath.earth.sensor import Band, Sensor
 from swath.earth.unit import RANGES, plausible
 from swath.errors import UnitError
@@ -63,10 +63,9 @@ def look(layer: Layer, nodata: list[float], side: int = 96) -> list[Look]:
     """A thinned read of every band, at most three dates and side x side pixels; pixels flagged never seen are missing."""
     t, b, h, w = layer.source.shape
     dates = sorted({0, t // 2, t - 1})
-    height, width = min(h, side), min(w, side)
-    values = coarse(layer.source, dates, range(b), height, width).astype(np.float64)
-    if layer.flag is not None:
-        never = coarse(layer.flag, dates, [0], height, width) == FLAGS["never_seen"]
+    values = glance(layer.source, dates, range(b), side).astype(np.float64)
+    if layer.flag is not None and h * w <= 1_000_000:
+        never = coarse(layer.flag, dates, [0], *values.shape[2:]) == FLAGS["never_seen"]
         values[np.broadcast_to(never, values.shape)] = np.nan
     seen = []
     for i in range(b):

@@ -13,7 +13,7 @@ import numpy as np
 
 from swath.cube.lazy import Source
 
-__all__ = ["Bands", "Part", "Physical", "Placed", "Times", "coarse"]
+__all__ = ["Bands", "Part", "Physical", "Placed", "Times", "coarse", "glance"]
 
 Shape = tuple[int, int, int, int]
 
@@ -34,6 +34,43 @@ def coarse(source: Source, dates: Sequence[int], bands: Sequence[int], height: i
         source.read(dates, bands, slice(r, r + 1), slice(0, source.shape[3]))[:, :, :, columns] for r in rows
     ]
     return np.concatenate(lines, axis=2)
+
+
+def glance(source: Source, dates: Sequence[int], bands: Sequence[int], side: int = 96, pieces: int = 4) -> np.ndarray:
+    """(len(dates), len(bands), up to side, up to side): a thinned look that decodes little.
+
+    From overviews where there are any; else pieces x pieces small windows spread over the scene, side by side.
+    """
+    height, width = source.shape[2:]
+    high, wide = min(height, side), min(width, side)
+    if height * width <= 1_000_000 or _layered(source):
+        return coarse(source, dates, bands, high, wide)
+    part = side // pieces
+    tops = np.linspace(0, height - min(part, height), pieces if height > side else 1).astype(int)
+    lefts = np.linspace(0, width - min(part, width), pieces if width > side else 1).astype(int)
+    rows = [
+        np.concatenate(
+            [source.read(dates, bands, _from(t, part, height), _from(c, part, width)) for c in lefts], axis=3
+        )
+        for t in tops
+    ]
+    return np.concatenate(rows, axis=2)
+
+
+def _from(start: int, length: int, size: int) -> slice:
+    return slice(int(start), int(min(start + length, size)))
+
+
+def _layered(source: Any) -> bool:
+    """Whether the file under a source holds smaller copies of itself."""
+    for _ in range(20):
+        if hasattr(source, "layered"):
+            return bool(source.layered())
+        inner = getattr(source, "source", None)
+        source = inner if inner is not None else next(iter(getattr(source, "sources", ())), None)
+        if source is None:
+            return False
+    return False
 
 
 def _spread(size: int, n: int) -> np.ndarray:

@@ -234,7 +234,7 @@ def valid_share(piece: Piece, notes: list[str], problems: list[str]) -> float | 
     from swath.cube.sources import coarse
 
     t, b, h, w = piece.source.shape
-    step = max(1, math.ceil(math.sqrt(t * h * w / WHOLE)))
+    step = 1 if t * h * w <= WHOLE else math.ceil(math.sqrt(t * h * w / (WHOLE / 4)))
     if step > 1:
         notes.append(f"valid share from an overview: every {step}th pixel of {t * h * w / 1e6:,.0f} megapixels")
     height, width = max(1, h // step), max(1, w // step)
@@ -242,6 +242,7 @@ def valid_share(piece: Piece, notes: list[str], problems: list[str]) -> float | 
     filled = np.zeros(b, bool)
     # Strips of all bands at once: pixel-interleaved files decode every band of a block anyway.
     rows = max(1, min(height, int(64e6 / max(1, b * width * 8))))
+    group = max(1, int(64e6 / (height * width)))
     for date in range(t):
         for top in range(0, height, rows) if step == 1 else (0,):
             fine = np.ones((min(rows, height - top) if step == 1 else height, width), bool)
@@ -250,8 +251,9 @@ def valid_share(piece: Piece, notes: list[str], problems: list[str]) -> float | 
                 fine &= _finite(piece.source.read([date], list(range(b)), *window)[0], piece, range(b), filled)
                 flags = None if piece.flag is None else piece.flag.read([date], [0], *window)[0, 0]
             else:
-                for i in range(b):
-                    fine &= _finite(coarse(piece.source, [date], [i], height, width)[0], piece, [i], filled)
+                for first in range(0, b, group):
+                    some = list(range(first, min(first + group, b)))
+                    fine &= _finite(coarse(piece.source, [date], some, height, width)[0], piece, some, filled)
                 flags = None if piece.flag is None else coarse(piece.flag, [date], [0], height, width)[0, 0]
             good += int((fine if flags is None else fine & (flags != FLAGS["never_seen"])).sum())
     if not filled.all():
