@@ -5,6 +5,8 @@ Every verb is `swath.<verb>`; `swath.open` opens scenes; the nouns are here too.
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -48,3 +50,25 @@ def __dir__() -> list[str]:
     from swath.tools import VERBS
 
     return sorted([*__all__, *_NOUNS, *VERBS])
+
+
+class _Room(ModuleType):
+    """A room that shares its name with a verb (sample, assess, train, bench): calling it calls the verb."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return __getattr__(self.__name__.rpartition(".")[2])(*args, **options)
+
+
+class _Package(ModuleType):
+    """This package: a room that the import system hangs under a verb's name stays callable as that verb."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if type(value) is ModuleType and name != "tools":
+            from swath.tools import VERBS
+
+            if name in VERBS:
+                value.__class__ = _Room
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

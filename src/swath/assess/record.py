@@ -54,7 +54,7 @@ def record(
     place: ArrayLike,
     *,
     names: Sequence[str],
-    codes: Sequence[int],
+    codes: Sequence[int | None],
     areas: ArrayLike | None = None,
     unit: str = "pixel",
     design: DesignBased | None = None,
@@ -73,8 +73,9 @@ def record(
     """The record of a class map, as `assessment.json` has it.
 
     truth, mapped: (n,) class indices into names (outside: left out); place (n,) ids. areas: (K,) mapped areas in
-    `unit`. design: of `area.design_based` where the truth is a probability sample, then kind says which (simple,
-    stratified). method: how the truth came about, in words. conformal: as `conformal_record` makes it.
+    `unit`; codes: as in the map, None for a class that only the truth has. design: of `area.design_based` where the
+    truth is a probability sample, then kind says which (simple, stratified). method: how the truth came about, in
+    words. conformal: as `conformal_record` makes it.
     """
     m, t, where = np.asarray(mapped), np.asarray(truth), np.asarray(place)
     k = len(names)
@@ -102,7 +103,7 @@ def record(
         "classes": [
             {
                 "name": str(names[i]),
-                "code": int(codes[i]),
+                "code": None if codes[i] is None else int(codes[i]),  # type: ignore[arg-type]
                 "users_accuracy": users[i].to_json(),
                 "producers_accuracy": producers[i].to_json(),
                 "area": adjusted[i].to_json(),
