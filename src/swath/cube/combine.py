@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from swath.cube.flagged import Flagged
 from swath.cube.lazy import Source
+from swath.cube.mask import kind_of
 from swath.cube.scene import Piece, gsd_of
 from swath.cube.sources import Bands, Part, Placed, Times
 from swath.cube.warped import Constant, Mosaic, Warped
@@ -29,7 +31,7 @@ def join(pieces: Sequence[Piece], notes: list[str]) -> dict[float, Piece]:
     Raises BandError where pieces of one grid size have no band in common.
     """
     groups: dict[float, list[Piece]] = {}
-    for piece in pieces:
+    for piece in _from_quality(pieces, notes):
         size = gsd_of(piece.geobox)
         key = next(
             (k for k in groups if k == size or abs(k - size) < 0.01 * k or (math.isnan(k) and math.isnan(size))), size
@@ -50,6 +52,28 @@ def _meet(pieces: list[Piece]) -> None:
                 got=f"{pieces[0].name} and others elsewhere with other pixel sizes",
                 remedy="open them one by one",
             )
+
+
+def _from_quality(pieces: Sequence[Piece], notes: list[str]) -> list[Piece]:
+    """Pieces that are a quality band alone (given as a file of their own) become the flag of those beside them."""
+    quality = [p for p in pieces if p.stored and len(p.bands) == 1 and kind_of(p.bands[0].name) is not None]
+    rest = [p for p in pieces if not any(p is q for q in quality)]
+    if not quality or not rest:
+        return list(pieces)
+    out = []
+    for p in rest:
+        found = [q for q in quality if _same_time(p.time, q.time) and p.geobox is not None and q.geobox is not None]
+        sources = [
+            q.source if _same_grid(p.geobox, q.geobox) else Warped.of(q.source, q.geobox, p.geobox, (0.0,))
+            for q in found
+            if q.geobox is not None and p.geobox is not None
+        ]
+        if sources:
+            kinds = tuple(str(kind_of(q.bands[0].name)) for q in found)
+            p = replace(p, flag=Flagged(tuple(sources), kinds, p.flag))
+            notes.append(f"{', '.join(q.bands[0].name for q in found)} became the flag of each pixel")
+        out.append(p)
+    return out
 
 
 def share_flags(pieces: Sequence[Piece]) -> list[Piece]:

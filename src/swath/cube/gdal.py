@@ -23,6 +23,7 @@ MAGIC = {
     b"\0\0\0\x0cjP  ": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
 }  # fmt: skip
 HANDLES = 64  # open handles for each thread; a scene of one-band files has about 20
+CACHE = 64 << 20  # bytes of decoded blocks in the whole process
 SETTINGS: dict[str, Any] = {
     "GDAL_HTTP_MAX_RETRY": 8,
     "GDAL_HTTP_RETRY_DELAY": 0.5,
@@ -59,8 +60,19 @@ def environment(path: str = "") -> Iterator[None]:
     """GDAL's settings for reading `path`; remote folders are never listed."""
     import rasterio
 
+    _bound()
     with rasterio.Env(**(REMOTE if is_remote(path) else SETTINGS)):
         yield
+
+
+def _bound() -> None:
+    """Keep GDAL's decoded blocks within CACHE bytes, once: by default it takes a twentieth of the machine's memory."""
+    if getattr(_local, "bound", False) or "GDAL_CACHEMAX" in os.environ:
+        return
+    from rasterio.env import set_gdal_config
+
+    set_gdal_config("GDAL_CACHEMAX", CACHE)
+    _local.bound = True
 
 
 def open_raster(path: str, **options: Any) -> DatasetReader:

@@ -12,6 +12,7 @@ from swath.cube.scene import gsd_of
 from swath.earth import recognise
 from swath.earth.recognise import Match
 from swath.earth.sensor import Band, Sensor, from_product_name, sensor, sensors
+from swath.errors import BandError
 
 __all__ = ["Found", "identify"]
 
@@ -26,6 +27,7 @@ class Found:
     bands: dict[int, Band]
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    doubt: BandError | None = None
 
 
 def identify(layer: Layer, path: str, asked: str | None = None) -> Found:
@@ -93,12 +95,30 @@ def _with(found: Sensor, layer: Layer, why: str) -> Found:
     """The layer's bands as the sensor's; bands in the sensor's order when names say nothing and the count fits."""
     bands = match_bands(layer.bands, found)
     notes = [why]
-    problems: list[str] = []
     if not bands and len(layer.bands) == len(found.bands) and all(NAMELESS.fullmatch(b.name) for b in layer.bands):
         bands = dict(enumerate(found.bands))
         order = ", ".join(b.name for b in found.bands[:4])
         notes.append(f"bands have no names: taken in the order of {found.key} ({order} ...)")
-    return Found(found, bands, tuple(notes), tuple(problems))
+    doubt = _swapped(layer.bands, bands, found)
+    return Found(found, bands, tuple(notes), () if doubt is None else (str(doubt),), doubt)
+
+
+def _swapped(own: tuple[FileBand, ...], bands: dict[int, Band], found: Sensor) -> BandError | None:
+    """Bands whose name and whose wavelength in the file name two bands of the sensor: wrong or swapped."""
+    wrong = []
+    for i, band in bands.items():
+        told, known = own[i].wavelength, band.wavelength
+        if told is None or math.isnan(known) or found.spectrum is not None:
+            continue
+        if abs(told - known) > max(60.0, 0.03 * known, 0.0 if math.isnan(band.fwhm) else band.fwhm):
+            wrong.append(f"{own[i].name} at {told:g} nm (it is {known:g} nm in {found.key})")
+    if not wrong:
+        return None
+    return BandError(
+        rule="a band's name and its wavelength agree",
+        got=", ".join(wrong[:4]),
+        remedy="bands are wrong or swapped: mend the names or the wavelengths, or name another --sensor",
+    )
 
 
 def _by_bands(layer: Layer, names: list[str]) -> Found:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -29,7 +30,8 @@ MTL = re.compile(r"_MTL\.(json|xml|txt)$")
 def claims(path: str) -> bool:
     """Whether this is the folder of a Landsat product, or its MTL file."""
     if os.path.isfile(path):
-        return bool(MTL.search(path))
+        beside = IMAGE.search(path) is not None and NAME.match(os.path.basename(path)) is not None
+        return bool(MTL.search(path)) or (beside and _beside(path))
     if not os.path.isdir(path):
         return False
     names = os.listdir(path)
@@ -41,7 +43,19 @@ def claims(path: str) -> bool:
 def read(path: str) -> list[Layer]:
     """The layers of a product's folder, one for each grid. Raises FormatError when it holds no band."""
     path = os.path.abspath(path)
+    if os.path.isfile(path) and not MTL.search(path):
+        product = folder_product(os.path.dirname(path), depth=1)
+        own = os.path.basename(path)
+        return layers(replace(product, names=tuple(n for n in product.names if n == own or MTL.search(n))))
     return layers(folder_product(os.path.dirname(path) if os.path.isfile(path) else path, depth=1))
+
+
+def _beside(path: str) -> bool:
+    """Whether the scene's MTL lies beside one of its bands."""
+    stem = IMAGE.sub("", os.path.basename(path))
+    return any(
+        os.path.isfile(os.path.join(os.path.dirname(path), f"{stem}_MTL.{kind}")) for kind in ("json", "xml", "txt")
+    )
 
 
 def is_landsat(product: Product) -> bool:

@@ -26,7 +26,7 @@ from swath.cube.settle import Settled, settle
 from swath.cube.sources import Part, Physical
 from swath.earth.recognise import find
 from swath.earth.sensor import from_product_name, sensors
-from swath.errors import FormatError, SwathError
+from swath.errors import BandError, FormatError, SwathError, UnitError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -158,12 +158,12 @@ def understand(
     check_path(name, safe=safe)
     notes: list[str] = []
     problems: list[str] = []
-    doubts = []
+    doubts: list[UnitError | BandError] = []
     pieces: list[Piece] = []
     where = area_of(area)
     for layer in _layers(name, safe):
-        piece, settled = _piece(layer, name, sensor, offset, scale, notes, problems)
-        doubts += [settled.doubt] if settled.doubt is not None else []
+        piece, settled, swapped = _piece(layer, name, sensor, offset, scale, notes, problems)
+        doubts += [d for d in (swapped, settled.doubt) if d is not None]
         pieces.append(piece)
     names = [b.name for p in pieces for b in p.bands]
     picked = [pick_bands(p, bands) for p in share_flags(pieces)]
@@ -203,7 +203,7 @@ def _layers(path: str, safe: bool) -> list[Layer]:
 def _piece(
     layer: Layer, path: str, sensor: str | None, offset: float | None, scale: float | None,
     notes: list[str], problems: list[str],
-) -> tuple[Piece, Settled]:  # fmt: skip
+) -> tuple[Piece, Settled, BandError | None]:  # fmt: skip
     """A layer with its dates, sensor and units settled."""
     stem = os.path.basename(path.rstrip("/"))
     layer = _named_by_file(_dated(layer, path, notes), stem)
@@ -234,7 +234,7 @@ def _piece(
         name=stem,
         attrs=attrs,
     )
-    return piece, settled
+    return piece, settled, found.doubt
 
 
 def _named_by_file(layer: Layer, stem: str) -> Layer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -44,7 +44,7 @@ class _Facts:
 def claims(path: str) -> bool:
     """Whether this is a SAFE folder, or its MTD xml."""
     if os.path.isfile(path):
-        return bool(MTD.search(path))
+        return bool(MTD.search(path)) or (IMAGE.search(path) is not None and _above(path) is not None)
     if not os.path.isdir(path):
         return False
     return any(MTD.search(name) for name in os.listdir(path)) or path.rstrip("/").endswith(".SAFE")
@@ -53,7 +53,21 @@ def claims(path: str) -> bool:
 def read(path: str) -> list[Layer]:
     """The layers of a SAFE folder, one for each native resolution. Raises FormatError for one without pictures."""
     path = os.path.abspath(path)
+    if os.path.isfile(path) and not MTD.search(path):
+        product = folder_product(_above(path) or os.path.dirname(path))
+        own = os.path.relpath(path, product.root).replace(os.sep, "/")
+        return layers(replace(product, names=tuple(n for n in product.names if n == own or MTD.search(n))))
     return layers(folder_product(os.path.dirname(path) if os.path.isfile(path) else path))
+
+
+def _above(path: str) -> str | None:
+    """The product's folder of one of its pictures: the nearest above it with metadata."""
+    folder = os.path.dirname(os.path.abspath(path))
+    for _ in range(5):
+        if any(os.path.isfile(os.path.join(folder, f"MTD_MSIL{level}.xml")) for level in ("1C", "2A")):
+            return folder
+        folder = os.path.dirname(folder)
+    return None
 
 
 def is_safe(product: Product) -> bool:

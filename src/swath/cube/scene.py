@@ -11,7 +11,7 @@ import numpy as np
 from swath.cube import contract
 from swath.cube.lazy import Source, lazy
 from swath.earth.sensor import Band
-from swath.errors import UnitError
+from swath.errors import BandError, UnitError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,7 +49,7 @@ class Scene:
     """What swath understood of one path.
 
     cubes: {gsd m (NaN without a CRS): cube}, the finest first. bands: in the cubes' order, with the scale and offset
-    that were applied (stored x scale + offset). doubt: the UnitError that `open` raises, where units are ambiguous;
+    that were applied (stored x scale + offset). doubt: the error that `open` raises, where units are ambiguous or bands swapped;
     the cubes then hold the stored numbers. pieces: what lies under the cubes, for quick looks and for joining scenes.
     """
 
@@ -59,7 +59,7 @@ class Scene:
     bands: tuple[Band, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
-    doubt: UnitError | None = None
+    doubt: UnitError | BandError | None = None
     pieces: dict[float, Piece] = field(default_factory=dict)
 
 
