@@ -154,6 +154,7 @@ def _projected(geometry: np.ndarray, crs: Any, grid: GeoBox) -> np.ndarray:
             area = np.isin(shapely.get_type_id(geometry), (1, 3, 5, 6))
             geometry = geometry.copy()
             near = area & shapely.intersects(geometry, shapely.box(*extent))
+            near &= shapely.length(geometry) < 100_000 * reach  # longer ones have coordinates off the Earth
             geometry[near] = shapely.segmentize(geometry[near], reach)
         moved = shapely.transform(geometry, lambda xy: np.stack(change.transform(xy[:, 0], xy[:, 1]), axis=1))
     if target.is_geographic:

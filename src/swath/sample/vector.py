@@ -69,12 +69,13 @@ def load(source: Any, *, xy: str | None = None, crs: str | None = None) -> Frame
 def _vector(file: Path, layer: str | None, xy: str | None, crs: str | None) -> Frame:
     import geopandas as gpd
     import pyogrio
+    from shapely.errors import ShapelyError
 
     if file.name.lower().endswith((".parquet", ".geoparquet")):
         need("pyarrow", extra="parquet", why="reading GeoParquet labels")
         try:
             return _framed(gpd.read_parquet(file), xy, crs, silent=False)
-        except (ValueError, OSError, TypeError, KeyError) as error:
+        except (ValueError, OSError, TypeError, KeyError, ShapelyError) as error:
             raise _unreadable(file, error) from error
     try:
         layers: list[str | None] = [str(n) for n, kind in pyogrio.list_layers(file) if kind is not None]
@@ -98,6 +99,7 @@ def _vector(file: Path, layer: str | None, xy: str | None, crs: str | None) -> F
         ValueError,
         RuntimeError,
         UnicodeDecodeError,
+        ShapelyError,
     ) as error:
         if isinstance(error, LabelError):
             raise
