@@ -262,3 +262,27 @@ def test_the_modis_cube_is_ndvi_of_twelve_dates(shared: Path) -> None:
     assert cube.shape == (12, 1, 147, 255)
     assert cube.attrs["sensor"] == "modis-mod13"
     assert 0.2 < float(np.nanmean(cube.values)) < 0.9
+
+
+def test_one_picture_of_a_safe_finds_the_metadata_above_it(raster: Raster) -> None:
+    folder = make_safe(raster, baseline="04.00", offset=-1000)
+    (band,) = folder.rglob("*_B04_10m.tif")
+    cube = swath.open(band)
+    assert cube.values.ravel()[0] == pytest.approx(0.04)
+    assert cube.attrs["sensor"] == "sentinel-2b-l2a"
+
+
+def test_landsat_files_given_one_by_one_are_one_cube_with_its_flag(raster: Raster) -> None:
+    folder = make_landsat(raster, "json")
+    cube = swath.open(sorted(folder.glob("*.TIF")))
+    assert sorted(cube.band.values.tolist()) == ["SR_B4", "ST_B10"]
+    assert cube.flag.values[0, 0, 0] == contract.FLAGS["never_seen"]
+    assert cube.sel(band="SR_B4").values[0, 3, 3] == pytest.approx(0.075)
+
+
+def test_undated_images_of_one_place_are_not_hidden_behind_one_another(raster: Raster) -> None:
+    names = ["red", "green", "blue", "nir"]
+    one = raster("m_4709963_se_14_1_a.tif", np.ones((4, 4, 4), np.uint8), descriptions=names)
+    two = raster("m_4709963_se_14_1_b.tif", np.ones((4, 4, 4), np.uint8), descriptions=names)
+    with pytest.raises(SwathError, match="dates"):
+        swath.open([one, two])
