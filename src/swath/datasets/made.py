@@ -57,7 +57,7 @@ def demo_world(
     s1 = _write_dates(root / "sentinel-1", "S1", radar.values, radar, "sentinel-1-grd", nodata=np.nan, names=SENTINEL_1)
     relief = elevation(place)
     _write(
-        root / "elevation.tif", relief.values, place, ["elevation"], nodata=np.nan, tags={"sensor": "dem"}, units="m"
+        root / "elevation.tif", relief.values, place, ["elevation"], nodata=np.nan, tags={"sensor": "dem", "quantity": "elevation", "simulated": "yes"}, units="m"
     )
     last = truth.classes[-1]
     labels, trained = _labels(last, truth.names, per_class, block, np.random.default_rng([seed, 31]))
@@ -119,6 +119,8 @@ def _write(
     import rasterio
     from affine import Affine
 
+    import swath
+
     if isinstance(place, World):
         crs, affine = place.geobox.crs.to_wkt(), place.geobox.affine
     else:
@@ -131,7 +133,9 @@ def _write(
         tiled=True, blockxsize=256, blockysize=256,
     ) as file:  # fmt: skip
         file.write(values)
-        file.update_tags(**tags)
+        file.update_tags(swath=swath.__version__, **tags)
+        for band in range(1, count + 1) if "quantity" in tags else ():
+            file.update_tags(band, quantity=tags["quantity"])
         file.descriptions = tuple(names)
         file.scales = (scale,) * count
         file.units = (units,) * count

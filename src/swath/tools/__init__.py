@@ -15,13 +15,13 @@ VERBS: dict[str, str] = {
 }
 
 SUMMARIES: dict[str, str] = {
-    "info": "Say what swath understands of scenes: sensor, bands, units, dates, grid, and what is wrong with them.",
-    "get": "Fetch scenes from a STAC service.",
-    "prepare": "Write scenes so that reading is fast: one CRS, tiles, overviews, indices, cloud-free composites.",
+    "info": "Say what files, folders, stores or URLs hold: sensor, bands, units, dates, grid, valid share, and why.",
+    "get": "Fetch scenes from a STAC service, cropped to an area, as Cloud-Optimised GeoTIFFs.",
+    "prepare": "Write scenes so that reading is fast, with indices and cloud-free composites, in physical units.",
     "map": "Map a scene from a few labels, with doubt, areas and a report.",
     "sample": "Draw a random reference sample from a map.",
     "assess": "Judge a map with reference data: accuracies and areas with intervals.",
     "demo": "Run the main job on real data that comes with a package, or on a made world.",
     "again": "Run again what a run.json tells of.",
-    "doctor": "Say what is slow or broken in a file or an installation, and how to mend it.",
+    "doctor": "Say what is slow or broken in a raster, or without one in this installation, and how to mend it.",
 }

@@ -84,7 +84,7 @@ def get(
     limit: int = 50,
     progress: Progress | None = None,
 ) -> Got:
-    """Fetch scenes from a STAC service: each asset cropped to the area on its own grid, as a Cloud-Optimised GeoTIFF.
+    """Fetch scenes from a STAC service, cropped to an area, as Cloud-Optimised GeoTIFFs.
 
     Stored numbers are copied, not resampled; scale, offset, nodata, names and dates go with them. What is there already
     is not fetched again. The folder is a local STAC catalogue: give it to any other verb.
