@@ -42,8 +42,17 @@ def main(folder: Path, out: Path) -> None:
         return
     with tempfile.TemporaryDirectory() as scratch:
         shot = Path(scratch) / "report.png"
-        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1240,1560"]
-        subprocess.run([*command, f"--screenshot={shot}", (folder / "report.html").resolve().as_uri()], check=True, timeout=60)
+        command = [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--window-size=1240,1560",
+        ]
+        subprocess.run(
+            [*command, f"--screenshot={shot}", (folder / "report.html").resolve().as_uri()], check=True, timeout=60
+        )
         image = Image.open(shot).convert("RGB")
         image.resize((image.width * 3 // 4, image.height * 3 // 4), Image.Resampling.LANCZOS).quantize(96).save(
             out / "report.png", optimize=True

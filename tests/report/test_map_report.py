@@ -258,3 +258,17 @@ def test_units_are_written_for_the_eye():
     assert words.unit("W m-2 sr-1 um-1") == "W m⁻² sr⁻¹ um⁻¹"
     assert words.unit("1") == ""
     assert words.unit("km2") == "km²"
+
+
+def test_numbers_of_unknown_unit_are_no_percentages():
+    data = replace(regression(), scores={"RMSE": Estimate(3.15, "1", 2.6, 3.8, n=200)}, unit="")
+    text = Page(map_report.render(data)).words
+    assert "A typical error (RMSE) is 3.15." in text
+    assert "315" not in text
+
+
+def test_findings_of_the_leak_check_stand_first():
+    data = example(
+        leakage={"found": True, "words": ["5 test pixels lie near a training pixel", "3 are twins"], "test": 10}
+    )
+    assert "5 test pixels lie near a training pixel; 3 are twins." in Page(map_report.render(data)).words

@@ -61,7 +61,11 @@ def render(data: ReportData) -> str:
     template = environment.from_string(source.joinpath("map.html.j2").read_text("utf-8"))
     style = source.joinpath("style.css").read_text("utf-8")
     said = {"headline": words.headline(data), "sentences": words.sentences(data)}
-    shown = {"score": words.scorer(data.kind), "between": words.spanner(data.kind)}
+    shown = {
+        "score": words.scorer(data.kind),
+        "between": words.spanner(data.kind),
+        "measure": words.measurer(data.kind),
+    }
     page = template.render(d=data, style=style, **said, **shown, **_parts(data))
     return "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
 
@@ -93,6 +97,7 @@ def _parts(data: ReportData) -> dict[str, Any]:
         "areas": _areas(data),
         "matrix": _matrix(data),
         "leakage": _leakage(data),
+        "leaked": _leaked(data),
         "sequence": ", ".join(hexadecimal(c) for c in SEQUENCE),
         "doubting": ", ".join(hexadecimal(c) for c in DOUBT),
         "unmeasured": [c.name for c in data.classes if not c.users.defined and not c.producers.defined],
@@ -205,6 +210,13 @@ def _matrix(data: ReportData) -> dict[str, Any] | None:
     ]
     foot = [by_name[c].producers if c in by_name else None for c in columns]
     return {"columns": columns, "rows": body, "totals": total.tolist(), "producers": foot, "whole": counts.sum()}
+
+
+def _leaked(data: ReportData) -> str:
+    """The findings of the leak check as one text."""
+    said = data.leakage.get("words") or ()
+    text = said if isinstance(said, str) else "; ".join(str(s) for s in said)
+    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def _leakage(data: ReportData) -> list[tuple[str, str]]:

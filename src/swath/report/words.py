@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from swath.report.data import ClassRow, ReportData
 
 __all__ = [
-    "amount", "headline", "interval", "number", "percent", "points", "scorer", "sentences", "spanner", "unit",
+    "amount", "headline", "interval", "measurer", "number", "percent", "points", "scorer", "sentences", "spanner", "unit",
 ]  # fmt: skip
 
 
@@ -49,6 +49,11 @@ def unit(text: str) -> str:
 def scorer(kind: str) -> Callable[[Estimate], str]:
     """How a score is written: accuracies in percent, R2 as a number."""
     return amount if kind == "class" else lambda e: number(e.value) if e.defined else "–"
+
+
+def measurer(kind: str) -> Callable[[Estimate], str]:
+    """How a measure beside the score is written: for numbers in the label's unit, which may be unknown."""
+    return amount if kind == "class" else lambda e: f"{number(e.value)} {unit(e.unit)}".strip() if e.defined else "–"
 
 
 def spanner(kind: str) -> Callable[[Estimate], str]:
@@ -157,7 +162,7 @@ def _weaker(row: ClassRow) -> float:
 
 def _errors(data: ReportData) -> list[str]:
     rmse = next((e for n, e in data.scores.items() if n.upper() == "RMSE" and e.defined), None)
-    return [f"A typical error (RMSE) is {amount(rmse)}."] if rmse else []
+    return [f"A typical error (RMSE) is {measurer('number')(rmse)}."] if rmse else []
 
 
 def _doubt(data: ReportData) -> str:
