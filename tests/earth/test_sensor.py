@@ -98,6 +98,9 @@ def test_a_wrong_key_names_the_nearest():
         ("era5-land-monthly.nc", "era5-land"),
         ("N34W119.SRTMGL1.hgt", "srtm"),
         ("scene.tif", None),
+        ("rgb_mosaic.tif", None),
+        ("dem.tif", None),
+        ("landsat-8-c2-l2_median_2020-05-01.tif", "landsat-8-c2-l2"),
         ("summer_2019/holiday.jpg", None),
     ],
 )
@@ -150,3 +153,64 @@ def test_a_hyperspectral_sensor_gives_a_range_and_a_count():
     assert enmap.bands == ()
     assert enmap.spectrum.count[0] <= 224 <= enmap.spectrum.count[1]
     assert math.isclose(enmap.scale, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("key", "platform"),
+    [
+        ("sentinel-2a-l1c", "sentinel2a"), ("sentinel-2b-l1c", "sentinel2b"), ("landsat-5-c2-l1", "landsat5"),
+        ("landsat-7-c2-l1", "landsat7"), ("landsat-8-c2-l1", "landsat8"), ("landsat-9-c2-l1", "landsat9"),
+        ("modis-mod02", "modis"), ("planetscope-8-sr", "planetscope"), ("worldview-2", "worldview2"),
+        ("worldview-3", "worldview3"),
+    ],
+)  # fmt: skip
+def test_centres_agree_with_a_second_source(key: str, platform: str):
+    """spyndex lists centres and widths of its own for these platforms; 3.5 nm and a tenth of a width are rounding."""
+    import spyndex
+
+    compared = 0
+    for band in sensor(key).bands:
+        other = getattr(spyndex.bands.get(band.common), platform, None)
+        if other is None:
+            continue
+        compared += 1
+        assert abs(band.wavelength - other.wavelength) <= 3.5 + 0.02 * band.fwhm, band.name
+        assert abs(band.fwhm - other.bandwidth) <= 5 + 0.1 * band.fwhm, band.name
+    assert compared >= 5
+
+
+class _Entry:
+    """An installed package's entry point."""
+
+    value = "their_package:sensors"
+
+    def __init__(self, given: object) -> None:
+        self.given = given
+
+    def load(self) -> object:
+        return self.given
+
+
+def test_other_packages_add_sensors_by_entry_point(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    table = tmp_path / "more.toml"
+    table.write_text(
+        '[instrument.cam]\nsource = "Data sheet of the camera, 2026"\nbands = [["red", 650, 20, 0.1, "R"]]\n'
+        '[sensor.drone-cam]\ntitle = "A camera"\ninstrument = "cam"\nproduct = [\'DRONE_\\d{4}\']\n'
+    )
+    drone = replace(sensor("naip"), key="drone-cam")
+    for given in (str(table), drone, lambda: [drone]):
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group, g=given: [_Entry(g)])
+        sensors.cache_clear()
+        try:
+            assert sensor("drone-cam").bands[0].common == "R"
+        finally:
+            monkeypatch.undo()
+            sensors.cache_clear()
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [_Entry(replace(drone, key="naip"))])
+    sensors.cache_clear()
+    try:
+        with pytest.raises(SwathError, match="naip again from their_package"):
+            sensors()
+    finally:
+        monkeypatch.undo()
+        sensors.cache_clear()

@@ -199,7 +199,9 @@ def _layer_of(path: str, dataset: DatasetReader, notes: Sequence[str]) -> Layer:
         notes.append(f"only {bits} bits of {dataset.dtypes[data[0] - 1]} are used")
     source = RasterSource(path, tuple(parts), size, str(kind))
     flag = MaskSource(path, size) if masked else None
-    return Layer(source, box, _unique(bands, notes), flag=flag, tags=tags, notes=tuple(notes), problems=tuple(problems))
+    own = _unique(bands, notes)
+    said = (tuple(notes), tuple(problems))
+    return Layer(source, box, own, flag=flag, sensor=_sensor(own, tags), tags=tags, notes=said[0], problems=said[1])
 
 
 def _real(dtype: str) -> np.dtype:
@@ -263,6 +265,12 @@ def _quantity(own: dict[str, str], tags: dict[str, str]) -> str | None:
     """The quantity that swath itself wrote beside a band; other programs' words are not taken for it."""
     quantity = own.get("quantity", "")
     return quantity if "swath" in tags and quantity in QUANTITIES else None
+
+
+def _sensor(bands: Sequence[FileBand], tags: dict[str, str]) -> str | None:
+    """The sensor that swath itself wrote into the file, where the bands are still what it measured."""
+    made = {"index", "count", "probability", "class", "other", None}
+    return tags.get("sensor") if "swath" in tags and {b.quantity for b in bands} - made else None
 
 
 def _name(description: str, wavelength: float | None) -> str:

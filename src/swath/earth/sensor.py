@@ -139,7 +139,8 @@ def sensor(key: str) -> Sensor:
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
     out = []
     for key, s in sensors().items():
-        for text in (*s.product, rf"(?<![A-Za-z0-9]){re.escape(key)}(?![A-Za-z0-9-])"):
+        named = [rf"(?<![A-Za-z0-9]){re.escape(key)}(?![A-Za-z0-9-])"] if "-" in key else []  # not rgb, dem ...
+        for text in (*s.product, *named):
             try:
                 out.append((key, re.compile(text)))
             except re.error as error:
