@@ -28,7 +28,7 @@ __all__ = ["TRIES", "Function", "Layer", "Ran", "Work", "cores", "prepared", "ru
 Function = Callable[..., Mapping[str, Any]]
 Progress = Callable[[int, int, str], None]
 TRIES = 3
-_BLOCKS_KEPT = 128 << 20
+_BLOCKS_KEPT = 96 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
+import rasterio
+
 from swath.batch import Batch
 from swath.errors import SwathError
 from swath.predict.tile import Tile
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from swath.predict.store import Store
 
 __all__ = ["spread"]
+
+_GDAL_CACHE = 64 << 20
 
 
 def spread(
@@ -54,6 +58,9 @@ def spread(
     readers = ThreadPoolExecutor(workers, "swath-read")
     computers = ThreadPoolExecutor(workers, "swath-compute", initializer=_alone)
     threads_before = _torch_threads()
+    # GDAL would keep a twentieth of the machine's memory in decoded blocks; ours are kept by `Windows`.
+    settings = rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE)
+    settings.__enter__()
     try:
         say(done, total, "mapping")
         while coming or reading or running:
@@ -74,6 +81,7 @@ def spread(
         readers.shutdown(wait=True, cancel_futures=True)
         computers.shutdown(wait=True, cancel_futures=True)
         _torch_threads(threads_before)
+        settings.__exit__()
 
 
 def _alone() -> None:

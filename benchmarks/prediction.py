@@ -1,0 +1,323 @@
+"""A small conv net over a big scene: swath against the best forward on arrays in memory, and against terratorch.
+
+python benchmarks/prediction.py [--side 10000] [--big 20000] [--rounds 3] [--folder FOLDER] [--install-peers] [--peer PYTHON]
+
+The scene is a tiled deflate GeoTIFF (uint16, 4 bands, 512 blocks); swath reads it, runs the net in pieces with halo and
+writes a COG of classes. The yardstick has the scene in memory as float32 in channels-last order, already scaled, and
+only runs the net and takes the largest class, in the way that proves fastest of several. Cases are interleaved, so only
+ratios count (`cpu_ratio` is of processor time: what a busy machine spoils less). `--big N` also runs N x N x 6 (0: not)
+and reports its peak memory over the interpreter with torch and rasterio imported. terratorch runs in an environment of
+its own, several GB, only when --install-peers asks for it (or --peer names one); its last figures are kept in FOLDER.
+Prints a table and last one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+
+import numpy as np
+import rasterio
+import torch
+from affine import Affine
+from rasterio.windows import Window
+
+BLOCK, SCALE = 512, 1e-4
+
+
+def net(bands: int) -> torch.nn.Module:
+    """bands-16-16-5, 3 x 3 convolutions; two of them, so a pixel sees two others on each side."""
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(
+        torch.nn.Conv2d(bands, 16, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(16, 16, 3, padding=1),
+        torch.nn.ReLU(), torch.nn.Conv2d(16, 5, 1),
+    ).eval()  # fmt: skip
+    with torch.no_grad():
+        layers[0].weight.mul_(4.0)
+        layers[0].bias.zero_()
+        layers[4].bias.zero_()
+    return layers
+
+
+def make_scene(path: Path, side: int, bands: int) -> Path:
+    """Fields and noise as uint16 reflectance times 10,000; deflate packs it about 1.9 fold."""
+    if path.exists():
+        return path
+    rng = np.random.default_rng(0)
+    profile = dict(
+        driver="GTiff", width=side, height=side, count=bands, dtype="uint16", crs="EPSG:32633", tiled=True,
+        transform=Affine(10, 0, 500_000, 0, -10, 5_000_000), blockxsize=BLOCK, blockysize=BLOCK, compress="deflate",
+        predictor=2, zlevel=6 if side <= 10_000 else 1, interleave="pixel", num_threads="ALL_CPUS", bigtiff="if_safer",
+    )  # fmt: skip
+    colour = rng.integers(300, 3200, (bands, 12)).astype(np.float32)
+    fields = rng.integers(0, 12, (side // 37 + 2, side // 37 + 2))
+    noise = [rng.standard_normal((BLOCK, side + 4096), dtype=np.float32) * 12 for _ in range(2)]
+    aside = path.with_suffix(".part")
+    with rasterio.open(aside, "w", **profile) as file:
+        for top in range(0, side, BLOCK):
+            rows, columns = np.arange(top, min(side, top + BLOCK)), np.arange(side)
+            kind = fields[np.ix_(rows // 37, columns // 37)]
+            part = np.empty((bands, len(rows), side), np.uint16)
+            for band in range(bands):
+                shift = int(rng.integers(4096))
+                speckle = noise[band % 2][: len(rows), shift : shift + side]
+                part[band] = np.clip(colour[band][kind] + speckle, 1, 12_000)
+            file.write(part, window=Window(0, top, side, len(rows)))
+    aside.rename(path)
+    print(f"made {path.name}: {path.stat().st_size / 1e6:.0f} MB", file=sys.stderr, flush=True)
+    return path
+
+
+def in_memory(path: Path) -> np.ndarray:
+    """(H, W, C) float32, scaled: the yardstick's input."""
+    with rasterio.open(path) as file:
+        out = np.empty((file.height, file.width, file.count), np.float32)
+        for top in range(0, file.height, BLOCK):
+            height = min(BLOCK, file.height - top)
+            part = file.read(window=Window(0, top, file.width, height))
+            np.multiply(np.moveaxis(part, 0, -1), np.float32(SCALE), out=out[top : top + height])
+    return out
+
+
+def forward(scene: np.ndarray, module: torch.nn.Module, kind: torch.dtype, tile: int, threads: int) -> np.ndarray:
+    """Classes of the whole scene: tiles with a halo of 2, `threads` of ours with one of torch's each, or one with all."""
+    height, width, _ = scene.shape
+    out = np.empty((height, width), np.uint8)
+
+    def one(spot: tuple[int, int]) -> None:
+        i, j = spot
+        top, left = max(0, i - 2), max(0, j - 2)
+        part = scene[top : min(height, i + tile + 2), left : min(width, j + tile + 2)]
+        with torch.inference_mode():
+            x = torch.from_numpy(np.ascontiguousarray(part)).to(kind).permute(2, 0, 1)[None]
+            y = module(x)[0].permute(1, 2, 0)
+            best, where = y[..., 0], torch.zeros(y.shape[:2], dtype=torch.uint8)
+            for k in range(1, y.shape[-1]):
+                where.masked_fill_(y[..., k] > best, k)
+                best = torch.maximum(best, y[..., k])
+        core = where.numpy()[i - top : i - top + tile, j - left : j - left + tile]
+        out[i : i + core.shape[0], j : j + core.shape[1]] = core
+
+    spots = [(i, j) for i in range(0, height, tile) for j in range(0, width, tile)]
+    before = torch.get_num_threads()
+    if threads == 1:
+        for spot in spots:
+            one(spot)
+    else:
+        torch.set_num_threads(1)
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(one, spots))
+        torch.set_num_threads(before)
+    return out
+
+
+def best_way(scene: np.ndarray, module: torch.nn.Module, kind: torch.dtype) -> tuple[int, int]:
+    """(tile, threads) of the fastest forward on a corner of the scene."""
+    corner = np.ascontiguousarray(scene[:2048, :2048])
+    times: dict[tuple[int, int], list[float]] = {}
+    for _ in range(3):
+        for tile in (128, 256, 512):
+            for threads in (1, len(os.sched_getaffinity(0))):
+                started = time.perf_counter()
+                forward(corner, module, kind, tile, threads)
+                times.setdefault((tile, threads), []).append(time.perf_counter() - started)
+    return min(times, key=lambda way: min(times[way]))
+
+
+def swath_run(path: Path, out: Path, bands: int, precision: str) -> dict[str, Any]:
+    """Open, map and write with swath; seconds and the file."""
+    import swath
+    from swath.cube.align import align
+    from swath.cube.blocks import Layer
+    from swath.predict.network import Network
+    from swath.predict.run import run
+
+    network = Network.measured(net(bands), bands, deviation=[1 / SCALE] * bands, precision=precision, first_code=0)
+    started, busy = time.perf_counter(), time.process_time()
+    cubes = align([swath.open(path)])
+    ran = run(cubes, network, [Layer("classes", nodata=None)], out, reach=network.reach, restart=True)
+    cpu = time.process_time() - busy
+    return {
+        "seconds": time.perf_counter() - started,
+        "cpu": cpu,
+        "path": str(ran.paths["classes"]),
+        "reach": network.reach,
+    }
+
+
+def memory(path: Path, out: Path, bands: int, precision: str) -> dict[str, float]:
+    """Peak MB of a process that maps the scene, over what it had with torch and rasterio imported, and its seconds."""
+    code = (
+        "import sys, json; sys.path.insert(0, sys.argv[1]); import torch, rasterio, prediction as p; from pathlib import Path\n"
+        "read = lambda key: next(int(l.split()[1]) / 1024 for l in open('/proc/self/status') if l.startswith(key))\n"
+        "before = read('VmRSS')\n"
+        "done = p.swath_run(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), sys.argv[5])\n"
+        "print(json.dumps({'before_mb': before, 'peak_mb': read('VmHWM'), 'seconds': done['seconds']}))"
+    )
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        code,
+        str(Path(__file__).parent),
+        str(path),
+        str(out),
+        str(bands),
+        precision,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+PEER = """
+import sys, time, json, numpy as np, rasterio, torch
+from terratorch.tasks.tiled_inference import tiled_inference
+torch.manual_seed(0)
+Conv = torch.nn.Conv2d
+n = torch.nn.Sequential(Conv(4, 16, 3, padding=1), torch.nn.ReLU(), Conv(16, 16, 3, padding=1), torch.nn.ReLU(), Conv(16, 5, 1))
+n = n.eval()
+side = int(sys.argv[2])
+times = []
+for _ in range(int(sys.argv[3])):
+    t = time.perf_counter()
+    with torch.inference_mode(), rasterio.open(sys.argv[1]) as d:
+        a = torch.from_numpy(d.read(window=rasterio.windows.Window(0, 0, side, side)).astype(np.float32)).mul_(1e-4)[None]
+        y = tiled_inference(lambda x: n(x), a, 5, crop=256, stride=192, batch_size=16, verbose=False)[0].argmax(0).to(torch.uint8).numpy()
+    times.append(side * side / 1e6 / (time.perf_counter() - t))
+print(json.dumps(times))
+"""
+
+
+def peer(python: str, path: Path, side: int, rounds: int) -> float:
+    """Mpx/s of terratorch's tiled_inference over a corner (its memory grows with the scene)."""
+    done = subprocess.run(
+        [python, "-W", "ignore", "-c", PEER, str(path), str(side), str(rounds)], capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"terratorch failed: {done.stderr[-600:]}")
+    return statistics.median(json.loads(done.stdout.splitlines()[-1]))
+
+
+def install(folder: Path) -> str:
+    """Terratorch in an environment of its own: several GB."""
+    home = folder / "terratorch"
+    if not (home / "bin" / "python").exists():
+        venv.create(home, with_pip=True)
+        subprocess.run([home / "bin" / "pip", "install", "--quiet", "terratorch"], check=True)
+    return str(home / "bin" / "python")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--side", type=int, default=10_000)
+    parser.add_argument("--big", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "swath-prediction")
+    parser.add_argument("--install-peers", action="store_true")
+    parser.add_argument("--peer", default="")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    path = make_scene(asked.folder / f"scene_{asked.side}_4.tif", asked.side, 4)
+    scene, mpx = in_memory(path), asked.side**2 / 1e6
+    result: dict[str, Any] = {"side": asked.side, "cores": len(os.sched_getaffinity(0))}
+    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    rows: list[tuple[str, list[float]]] = []
+    for name, kind in kinds.items():
+        module = net(4).to(kind).to(memory_format=torch.channels_last)
+        tile, threads = best_way(scene, module, kind)
+        times: dict[str, list[float]] = {"forward": [], "swath": []}
+        used: dict[str, list[float]] = {"forward": [], "swath": []}
+        expected = np.empty(0)
+        for turn in range(asked.rounds):
+            for who in ("forward", "swath") if turn % 2 == 0 else ("swath", "forward"):
+                if who == "forward":
+                    started, busy = time.perf_counter(), time.process_time()
+                    expected = forward(scene, module, kind, tile, threads)
+                    times[who].append(time.perf_counter() - started)
+                    used[who].append(time.process_time() - busy)
+                else:
+                    done = swath_run(path, asked.folder / f"out_{name}", 4, name)
+                    times[who].append(done["seconds"])
+                    used[who].append(done["cpu"])
+        with rasterio.open(done["path"]) as file:
+            different = int((file.read(1) != expected).sum())
+        rows.append(
+            (f"best forward in memory, {name} (tile {tile}, {threads} threads)", [mpx / t for t in times["forward"]])
+        )
+        rows.append((f"swath, file to file, {name}", [mpx / t for t in times["swath"]]))
+        ratio = statistics.median(a / b for a, b in zip(times["forward"], times["swath"], strict=True))
+        cpu = statistics.median(used["forward"]) / statistics.median(used["swath"])
+        result |= {f"ratio_{name}": round(ratio, 3), f"cpu_ratio_{name}": round(cpu, 3)}
+        result |= {f"different_pixels_{name}": different, "load": round(os.getloadavg()[0], 1)}
+    result["different_from_one_pass"] = against_one_pass(
+        scene, Path(done["path"]).parent.parent / "out_float32" / "classes.tif"
+    )
+    del scene
+    held = memory(path, asked.folder / "out_memory", 4, "fast")
+    result[f"peak_mb_{asked.side}"] = round(held["peak_mb"] - held["before_mb"])
+    if asked.big:
+        large = make_scene(asked.folder / f"scene_{asked.big}_6.tif", asked.big, 6)
+        used = memory(large, asked.folder / "out_big", 6, "fast")
+        result |= {
+            f"peak_mb_{asked.big}": round(used["peak_mb"] - used["before_mb"]),
+            f"seconds_{asked.big}": round(used["seconds"], 1),
+        }
+    kept = asked.folder / "terratorch.json"
+    if asked.install_peers or asked.peer:
+        corner = min(asked.side, 2048)
+        theirs = peer(asked.peer or install(asked.folder), path, corner, asked.rounds)
+        ours = [corner**2 / 1e6 / swath_corner(path, asked.folder, corner) for _ in range(asked.rounds)]
+        kept.write_text(
+            json.dumps({"terratorch_mpx_s": theirs, "swath_mpx_s": statistics.median(ours), "side": corner})
+        )
+    if kept.exists():
+        last = json.loads(kept.read_text())
+        result["over_terratorch"] = round(last["swath_mpx_s"] / last["terratorch_mpx_s"], 2)
+        rows.append((f"terratorch, {last['side']} px, last measured", [last["terratorch_mpx_s"]]))
+    print("| what | Mpx/s median | min-max |\n|---|---|---|")
+    for what, rates in rows:
+        print(f"| {what} | {statistics.median(rates):.2f} | {min(rates):.2f}-{max(rates):.2f} |")
+    print(json.dumps(result))
+
+
+def swath_corner(path: Path, folder: Path, corner: int) -> float:
+    """Seconds of swath in float32 over the same corner as terratorch."""
+    part = folder / f"corner_{corner}.tif"
+    if not part.exists():
+        with rasterio.open(path) as file:
+            profile = {**file.profile, "width": corner, "height": corner}
+            with rasterio.open(part, "w", **profile) as out:
+                out.write(file.read(window=Window(0, 0, corner, corner)))
+    seconds: float = swath_run(part, folder / "out_corner", 4, "float32")["seconds"]
+    return seconds
+
+
+def against_one_pass(scene: np.ndarray, path: Path, side: int = 2048) -> int:
+    """Pixels of a corner in which swath's float32 map differs from one pass of the net over that corner."""
+    edge = 0 if min(scene.shape[:2]) <= side else 4
+    with torch.inference_mode(), rasterio.open(path) as file:
+        x = torch.from_numpy(np.ascontiguousarray(scene[:side, :side])).permute(2, 0, 1)[None]
+        whole = net(scene.shape[-1])(x).argmax(1)[0].numpy()
+        ours = file.read(1, window=Window(0, 0, whole.shape[1], whole.shape[0]))
+    core = slice(0, whole.shape[0] - edge), slice(0, whole.shape[1] - edge)
+    return int((ours[core] != whole[core]).sum())
+
+
+if __name__ == "__main__":
+    main()
