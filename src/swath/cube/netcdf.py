@@ -187,7 +187,7 @@ def _classic(path: str, start: bytes) -> tuple[dict[str, Variable], dict[str, An
     try:
         with netcdf_file(path, "r", mmap=True, maskandscale=False) as file:
             attrs = dict(file._attributes)
-            size = os.path.getsize(path)
+            size, var = os.path.getsize(path), None
             for name, var in file.variables.items():
                 shape = tuple(int(n) for n in var.data.shape)
                 variables[name] = _classic_variable(name, var, shape, reader)
