@@ -30,7 +30,7 @@ def test_a_batch_holds_every_sensor_of_the_same_ground_and_its_target():
     scenes = [scene(1), scene(2)]
     batch = next(loader(scenes).epoch(0))
     s2, s1 = batch.pixels["s2"], batch.pixels["s1"]
-    assert s2.values.shape == (6, len(WHEN), 10, 16, 16)
+    assert s2.values.shape == (6, len(WHEN), 12, 16, 16)
     assert s1.values.shape == (6, 2, 2, 16, 16)
     assert batch.target.shape == (6, 16, 16)
     assert set(batch.place) == {"world1", "world2"}

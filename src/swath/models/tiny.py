@@ -44,7 +44,7 @@ def describe(bands: Sequence[Band]) -> Tensor:
         width = math.log10(band.fwhm / band.wavelength) + 1.5 if known and band.fwhm > 0 else 0.0
         gsd = math.log10(band.gsd / 10.0) if math.isfinite(band.gsd) and band.gsd > 0 else 0.0
         kind = [float(band.quantity == q) for q in QUANTITIES]
-        rows.append([*waves, width, gsd, *kind, *(float(band.polarisation == p) for p in POLARISATIONS)])
+        rows.append([*waves, width, gsd, *kind, *(float(_polarisation(band) == p) for p in POLARISATIONS)])
     return torch.tensor(rows, dtype=torch.float32)
 
 
@@ -58,7 +58,7 @@ def measure(batches: Sequence[Batch]) -> dict[str, Any]:
         for pixels in batch.pixels.values():
             for i, band in enumerate(pixels.bands):
                 values = np.asarray(pixels.values)[:, :, i][np.asarray(pixels.valid)[:, :, i]]
-                key: float | str = band.wavelength if _family(band) == "reflectance" else band.polarisation
+                key: float | str = band.wavelength if _family(band) == "reflectance" else _polarisation(band)
                 found.setdefault(_family(band), {}).setdefault(key, []).append(_in_db(values, band))
     out: dict[str, Any] = {}
     for family, keys in found.items():
@@ -262,6 +262,12 @@ def _family(band: Band) -> str:
     return "temperature" if band.quantity == "brightness_temperature" else band.quantity
 
 
+def _polarisation(band: Band) -> str:
+    """VV and the like, also where only the band's name says so; "" where there is none."""
+    name = band.name.upper()
+    return band.polarisation or (name if band.quantity == "backscatter" and name in POLARISATIONS else "")
+
+
 def _in_db(values: np.ndarray, band: Band) -> np.ndarray:
     if band.quantity == "backscatter" and band.units != "dB":
         return np.asarray(10.0 * np.log10(np.maximum(values, 1e-6)))
@@ -279,7 +285,7 @@ def _lookup(statistics: Mapping[str, Any], band: Band) -> tuple[float, float]:
     if "wavelength" in known:
         mean, deviation = (np.interp(band.wavelength, known["wavelength"], known[k]) for k in ("mean", "deviation"))
         return float(mean), float(deviation)
-    pair = known.get(band.polarisation) or next(iter(known.values()))
+    pair = known.get(_polarisation(band)) or next(iter(known.values()))
     return float(pair[0]), float(pair[1])
 
 

@@ -153,8 +153,9 @@ def plan(
 ) -> list[Superblock]:
     """The superblocks of one epoch in the order they are read, with the windows to cut from each.
 
-    size: of a window in pixels. per: windows a full superblock gives; by default as many as show every pixel once an
-    epoch on average. Over the epochs the position of windows is uniform over all that fit, places and rims included.
+    size: of a window in pixels. per: windows that a superblock's area gives; by default as many as show every pixel
+    once an epoch on average. Every place gives its share by area. Over the epochs the position of windows is uniform
+    over all that fit, rims included.
     Raises GridError when a ground is smaller than a window.
     """
     out: list[Superblock] = []
@@ -170,9 +171,11 @@ def plan(
         axes = [
             _spans(n, b, size, superblock, step) for n, b, step in zip(ground.shape, ground.block, steps, strict=True)
         ]
-        sides = [_blocks(n, b, size, superblock) * b for n, b in zip(ground.shape, ground.block, strict=True)]
-        wanted = sides[0] * sides[1] / size**2 if per is None else per
-        density = wanted / (_mass(ground.block[0], sides[0], size) * _mass(ground.block[1], sides[1], size))
+        area = ground.shape[0] * ground.shape[1] / size**2
+        if per is not None:
+            sides = [_blocks(n, b, size, superblock) * b for n, b in zip(ground.shape, ground.block, strict=True)]
+            area *= per * size**2 / (sides[0] * sides[1])
+        density = area / ((ground.shape[0] - size + 1) * (ground.shape[1] - size + 1))
         owed = rng.random()
         for r, (rows, row_corner, row_weight) in enumerate(axes[0]):
             for c, (columns, column_corner, column_weight) in enumerate(axes[1]):
@@ -190,18 +193,19 @@ def plan(
 def _spans(n: int, block: int, size: int, superblock: int, step: float) -> list[tuple[slice, np.ndarray, np.ndarray]]:
     """Along one axis: the pixels of each superblock, the corners that fit in it, and the weight of each corner.
 
-    A corner that m of the possible grids can reach has weight 1/m, so that over the grids all weigh the same.
+    Of n possible grids, m reach a corner: its weight is n/m, so that over the grids all corners weigh the same. An axis
+    that one superblock covers has one grid.
     """
     blocks = _blocks(n, block, size, superblock)
     side = blocks * block
+    if side >= n:
+        return [(slice(0, n), np.arange(n - size + 1), np.ones(n - size + 1))]
     spans = []
     for start in range(-int(step * blocks) * block, n, side):
         corner = np.arange(max(0, start), min(start + side, n) - size + 1)
         if len(corner):
-            first = (corner // block) * block
-            last = -(-(corner + size) // block) * block
-            ways = blocks - (last - first) // block + 1
-            spans.append((slice(max(0, start), min(start + side, n)), corner, 1.0 / ways))
+            touched = -(-(corner + size) // block) - corner // block
+            spans.append((slice(max(0, start), min(start + side, n)), corner, blocks / (blocks - touched + 1)))
     return spans
 
 
@@ -219,13 +223,6 @@ def _blocks(n: int, block: int, size: int, superblock: int) -> int:
     """How many blocks a superblock is long: about `superblock` pixels, and so many that every window fits some grid."""
     blocks = max(1, -(-superblock // block))
     return blocks if blocks * block >= n else max(blocks, -(-(size + block - 1) // block))
-
-
-def _mass(block: int, side: int, size: int) -> float:
-    """Weight of the corners of one whole superblock along an axis."""
-    corner = np.arange(max(1, side - size + 1))
-    touched = -(-(corner + size) // block) - corner // block
-    return float((1.0 / np.maximum(1, side // block - touched + 1)).sum())
 
 
 def _pick(corner: np.ndarray, weight: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
