@@ -91,22 +91,31 @@ class Stacked:
             return out
         out = np.empty(shape, self.dtype)
         for n, d in enumerate(dates):
+            # Bands that come from the same looks are read together: a file's blocks often hold all of them.
+            groups: dict[tuple[tuple[int, int], ...], list[int]] = {}
             for k, b in enumerate(bands):
-                out[n, k] = self._first(self.table[d][b], self.nodata[b], self.fill[b], rows, columns)
+                groups.setdefault(tuple((p, t) for p, t, _ in self.table[d][b]), []).append(k)
+            for looks, places in groups.items():
+                out[n, places] = self._first(looks, d, [bands[k] for k in places], rows, columns)
         return out
 
     def _first(
-        self, order: tuple[tuple[int, int, int], ...], nodata: float, fill: float, rows: slice, columns: slice
+        self, looks: tuple[tuple[int, int], ...], d: int, bands: list[int], rows: slice, columns: slice
     ) -> np.ndarray:
-        out = np.full((rows.stop - rows.start, columns.stop - columns.start), fill, self.dtype)
+        """(len(bands), rows, columns): the first usable value of each pixel, else the first that is there, else fill."""
+        out = np.empty((len(bands), rows.stop - rows.start, columns.stop - columns.start), self.dtype)
+        out[:] = np.array([self.fill[b] for b in bands], self.dtype)[:, None, None]
         usable, there = np.zeros(out.shape, bool), np.zeros(out.shape, bool)
-        for p, t, b in order:
-            values = self.parts[p].read([t], [b], rows, columns)[0, 0]
+        nodata = np.array([self.nodata[b] for b in bands])[:, None, None]
+        for k, (p, t) in enumerate(looks):
+            values: np.ndarray = self.parts[p].read([t], [self.table[d][b][k][2] for b in bands], rows, columns)[0]
+            if len(looks) == 1 and values.dtype == self.dtype:
+                return values
             seen = np.isfinite(values) if values.dtype.kind == "f" else values != nodata
             flag = self.flags[p]
             good = seen
-            if flag is not None and len(order) > 1:
-                good = seen & (flag.read([t], [0], rows, columns)[0, 0] == 0)
+            if flag is not None and len(looks) > 1:
+                good = seen & (flag.read([t], [0], rows, columns)[0] == 0)
             new = (good & ~usable) | (seen & ~there)
             out[new] = values[new].astype(self.dtype)
             usable |= good
