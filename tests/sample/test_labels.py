@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
 from swath.errors import FormatError, GridError, LabelError
-from swath.sample import burn, labels, vector
+from swath.sample import burn, labels, mask, vector
 
 SHAPE = (50, 60)
 UTM = GeoBox(SHAPE, Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
@@ -477,3 +477,36 @@ def test_class_names_in_the_tags_of_a_mask_are_its_names(tmp_path):
     got = labels.read(path, UTM, shape=SHAPE)
     assert (got.names, got.codes) == (["wood", "field"], [3, 7])
     assert labels.read(path, UTM, shape=SHAPE, classes=["wood", "7"]).names == ["wood", "field"]
+
+
+def test_a_huge_mask_is_thinned_evenly_and_its_rare_class_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(mask, "MOST", 500)
+    monkeypatch.setattr(mask, "RARE", 10)
+    monkeypatch.setattr(mask, "STRIP", 7)
+    values = np.ones(SHAPE, np.uint8)
+    values[:, 30:], values[0, :5] = 2, 3
+    path = written(tmp_path / "m.tif", values, UTM.affine, "EPSG:32633")
+    got = labels.read(path, UTM, shape=SHAPE)
+    assert 380 < len(got) < 620
+    assert got.support["3"][0] == 5
+    assert got.support["1"][0] == pytest.approx(got.support["2"][0], rel=0.3)
+    assert any("3,000 labelled pixels" in n for n in got.notes)
+    monkeypatch.setattr(mask, "STRIP", 1024)
+    again = labels.read(path, UTM, shape=SHAPE)
+    assert (again.row == got.row).all()
+    assert (again.column == got.column).all()
+
+
+def test_a_mask_of_numbers_may_hold_zero(tmp_path):
+    values = np.arange(SHAPE[0] * SHAPE[1], dtype=np.int16).reshape(SHAPE) % 400
+    path = written(tmp_path / "m.tif", values, UTM.affine, "EPSG:32633")
+    got = labels.read(path, UTM, shape=SHAPE, kind="number")
+    assert got.value.min() == 0
+    assert len(got) == 3000
+
+
+def test_classes_stored_as_floats_are_classes_when_asked_for(tmp_path):
+    values = np.zeros(SHAPE, np.float32)
+    values[:3], values[5:9], values[20] = 2, 5, np.nan
+    path = written(tmp_path / "m.tif", values, UTM.affine, "EPSG:32633")
+    assert labels.read(path, UTM, shape=SHAPE, kind="class").codes == [2, 5]

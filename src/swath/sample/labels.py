@@ -184,24 +184,11 @@ def _from_arrays(
 def _from_mask(
     source: Any, grid: Any, shape: Any, column: Any, kind: Any, classes: Any, most: int | None, seed: int, title: str
 ) -> Labels:
-    found = mask.read(source, grid, shape, band=column, title=title)
+    found = mask.read(source, grid, shape, band=column, title=title, kind=kind, classes=classes, seed=seed)
     values, position, counts = np.unique(found.value, return_inverse=True, return_counts=True)
-    if classes is None and kind != "number" and found.whole and isinstance(source, str | Path):
-        told = mask.names(source)
-        classes = {int(v): told.get(int(v), str(int(v))) for v in values if v > 0} if told else None
-    zero_is_class = mask.zero_is_class(values, classes) if found.whole and kind != "number" else True
-    notes = list(found.notes)
-    if found.whole and kind != "number":
-        fill = (values < 0) | ((values == 0) & (not zero_is_class))
-        if zero_is_class and (values == 0).any() and not _asks_for_zero(classes):
-            notes.append(f"0 is a class in {title}: without it fewer than two classes would be left")
-        if (values < 0).any():
-            notes.append(f"{int(counts[values < 0].sum()):,} pixels of {title} with codes below 0 taken as unlabelled")
-        object_values = np.array([None if f else int(v) for v, f in zip(values, fill, strict=True)], dtype=object)
-    else:
-        object_values = values.astype(object)
-    wish: Kind | None = kind or (None if found.whole else "number")
-    coded = coding.code(object_values, kind=wish, classes=classes, column=title, count=counts, titles=found.titles)
+    if kind is None:
+        kind = "class" if found.titles and found.whole else None if found.whole else "number"
+    coded = coding.code(values, kind=kind, classes=classes, column=title, count=counts, titles=found.titles)
     value = coded.value[position]
     keep = np.isfinite(value)
     key = found.row * shape[1] + found.column
@@ -213,12 +200,8 @@ def _from_mask(
     row, col = found.row[keep], found.column[keep]
     return Labels(
         row, col, _typed(value[keep], coded), np.arange(len(row)), coded.names, coded.codes, coded.kind, shape,
-        {}, [*notes, *coded.notes], found.crs_note, found.band, "mask pixels",
+        {}, [*found.notes, *coded.notes], found.crs_note, found.band, "mask pixels",
     )  # fmt: skip
-
-
-def _asks_for_zero(classes: Any) -> bool:
-    return classes is not None and any(str(c) == "0" for c in classes)
 
 
 def _from_frame(

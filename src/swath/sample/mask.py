@@ -1,10 +1,13 @@
-"""Label rasters: which pixels of the scene they label and with what. Here: reading only; codes become classes in
-`coding`.
+"""Label rasters: which pixels of the scene they label and with what. Read in strips, so that a large mask costs no memory.
+
+Here: reading, and what counts as unlabelled. Codes become classes in `coding`.
 """
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,31 +15,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swath.errors import FormatError, GridError, LabelError
+from swath.sample.burn import priority
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-__all__ = ["MaskPixels", "is_mask", "names", "read", "zero_is_class"]
+__all__ = ["MaskPixels", "is_mask", "read", "zero_is_class"]
 
 ENDINGS = (".tif", ".tiff", ".img", ".vrt", ".png", ".jp2", ".bil", ".npy", ".npy.gz", ".asc", ".bsq")
 # Values that files use for "nothing here" without saying so; taken as such only where one fills most of a float raster.
 FILLERS = (-1.0, -99.0, -999.0, -9999.0, -32768.0, -3.4028234663852886e38)
-STRIP = 2048
+STRIP = 1024
+MOST = 4_000_000
+RARE = 2_000
+
+Strips = Callable[[], Iterator[tuple[int, np.ndarray, np.ndarray]]]
+"""Gives (first row, values (h, W), valid (h, W)) from top to bottom, each time anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaskPixels:
-    """Pixels of the scene's grid that a raster labels: row, column, value (n,); whole = the raster holds integers.
+    """Labelled pixels of the scene's grid: row, column, value (n,); whole = the raster holds integers.
 
-    titles: {code: name} where the file's tags `class_CODE` give them, as swath's own maps do.
+    counts: {value: pixels} before any thinning. titles: {code: name} where the file's tags `class_CODE` give them.
     """
 
     row: np.ndarray
     column: np.ndarray
     value: np.ndarray
     whole: bool
-    crs_note: str
-    band: str
+    counts: dict[float, int]
+    crs_note: str = ""
+    band: str = ""
     notes: list[str] = field(default_factory=list)
     titles: dict[int, str] = field(default_factory=dict)
 
@@ -46,22 +56,6 @@ def is_mask(source: str | Path) -> bool:
     return str(source).partition("#")[0].lower().endswith(ENDINGS)
 
 
-def names(source: str | Path) -> dict[int, str]:
-    """{code: name} as a raster of classes tells in its tags (`class_3=forest`, the way swath writes them); else
-    empty.
-    """
-    import rasterio
-    from rasterio.errors import RasterioIOError
-
-    try:
-        with rasterio.open(str(source).partition("#")[0]) as dataset:
-            tags = dataset.tags()
-    except RasterioIOError:
-        return {}  # what cannot be opened is refused where it is read
-    found = {key.removeprefix("class_"): name for key, name in tags.items() if key.startswith("class_")}
-    return {int(code): name for code, name in sorted(found.items()) if code.isdigit()}
-
-
 def zero_is_class(values: np.ndarray, classes: Any) -> bool:
     """0 is unlabelled, unless it was asked for or fewer than two classes would be left without it (land 0, water 1)."""
     if classes is not None:
@@ -69,18 +63,34 @@ def zero_is_class(values: np.ndarray, classes: Any) -> bool:
     return bool((values > 0).sum() < 2)
 
 
-def read(source: Any, grid: GeoBox | None, shape: tuple[int, int], *, band: str | None, title: str) -> MaskPixels:
+def read(
+    source: Any,
+    grid: GeoBox | None,
+    shape: tuple[int, int],
+    *,
+    band: str | None,
+    title: str,
+    kind: str | None = None,
+    classes: Any = None,
+    seed: int = 0,
+) -> MaskPixels:
     """Labelled pixels of an array, a .npy file or a raster; a raster of another grid is brought to the scene's.
 
-    Unlabelled: nodata, NaN; 0 and negative codes of integer rasters are left in for the caller to judge.
+    Unlabelled: nodata, NaN, a filler that fills most of a float raster; of integer codes those below 0, and 0 unless
+    `zero_is_class` (all count where kind is number). Of more than 4 million labelled pixels an even, seeded share is
+    kept, with every pixel of a value that has up to 2,000, and it is said.
     Raises GridError when the shapes differ and no CRS says how they lie, FormatError when the file does not open.
     """
     if isinstance(source, np.ndarray):
-        return _of_array(source, shape, title, [])
-    file = Path(str(source))
+        return _of_array(source, shape, title, kind, classes, seed)
+    file = Path(str(source).partition("#")[0])
+    if not file.exists():
+        raise FormatError(
+            rule="labels are in a file", got=f"nothing at {file.name}", remedy="mend the path given with --labels"
+        )
     if file.name.lower().endswith((".npy", ".npy.gz")):
-        return _of_array(_load_npy(file), shape, title, [])
-    return _of_raster(file, grid, shape, band, title)
+        return _of_array(_load_npy(file), shape, title, kind, classes, seed)
+    return _of_raster(file, grid, shape, band, title, kind, classes, seed)
 
 
 def _load_npy(file: Path) -> np.ndarray:
@@ -95,37 +105,114 @@ def _load_npy(file: Path) -> np.ndarray:
         ) from error
 
 
-def _of_array(values: np.ndarray, shape: tuple[int, int], title: str, notes: list[str]) -> MaskPixels:
+def _refuse_shape(title: str, got: tuple[int, ...], shape: tuple[int, int]) -> GridError:
+    return GridError(
+        rule="a mask without georeference has the scene's shape",
+        got=f"{title} of {got}, the scene has {tuple(shape)} pixels",
+        remedy="give a mask of the same rows and columns, or a georeferenced one",
+    )
+
+
+def _of_array(values: np.ndarray, shape: tuple[int, int], title: str, kind: Any, classes: Any, seed: int) -> MaskPixels:
     flat = values.squeeze() if values.ndim > 2 else values
     if flat.shape != tuple(shape):
-        raise GridError(
-            rule="a mask without georeference has the scene's shape",
-            got=f"{title} of {flat.shape}, the scene has {tuple(shape)} pixels",
-            remedy="give a mask of the same rows and columns, or a georeferenced one",
-        )
+        raise _refuse_shape(title, flat.shape, shape)
     if flat.dtype.kind not in "iufb":
         raise LabelError(rule="a mask holds numbers", got=f"{title} of {flat.dtype}", remedy="write integer codes")
-    return _pixels(flat, None, "the mask has the scene's rows and columns", "", title, notes)
+
+    def strips() -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        for top in range(0, shape[0], STRIP):
+            part = flat[top : top + STRIP]
+            yield top, part, np.isfinite(part)
+
+    found = _gathered(strips, flat.dtype, shape[1], title, kind, classes, seed)
+    return replace(found, crs_note="the mask has the scene's rows and columns")
 
 
-def _pixels(
-    flat: np.ndarray, nodata: float | None, crs_note: str, band: str, title: str, notes: list[str]
+def _gathered(
+    strips: Strips, dtype: np.dtype, width: int, title: str, kind: Any, classes: Any, seed: int
 ) -> MaskPixels:
-    whole = flat.dtype.kind in "iub"
-    good = np.isfinite(flat) if flat.dtype.kind == "f" else np.ones(flat.shape, bool)
-    if nodata is not None and np.isfinite(nodata):
-        good &= flat != flat.dtype.type(nodata)
-    if not whole and good.any():
-        values, counts = np.unique(flat[good], return_counts=True)
-        filler = float(values[counts.argmax()])
-        if filler in FILLERS and counts.max() > 0.5 * counts.sum() and (values[values != filler] > filler).all():
-            good &= flat != flat.dtype.type(filler)
-            notes = [
-                *notes,
-                f"{filler:g} fills {counts.max():,} of {counts.sum():,} pixels of {title}: taken as unlabelled",
-            ]
-    row, column = np.nonzero(good)
-    return MaskPixels(row, column, flat[good].astype(np.float64), whole, crs_note, band, notes)
+    """Twice through the strips: to count, then to take."""
+    whole = np.dtype(dtype).kind in "iub"
+    if kind == "class" and not whole:
+        strips, whole = _rounded(strips), True
+    if whole:
+        counts, notes = _labelled(_counted(strips), kind, classes, title)
+        total, filler = sum(counts.values()), None
+    else:
+        total, filler, notes = _without_filler(strips, title)
+        counts = {}
+    share = min(1.0, MOST / total) if total else 1.0
+    if share < 1:
+        notes.append(f"{total:,} labelled pixels in {title}: an even, seeded share of about {MOST:,} is used")
+    wanted = np.array(sorted(counts))
+    rare = np.array([v for v in wanted if counts[v] <= RARE])
+    parts = []
+    for top, values, valid in strips():
+        use = valid & np.isin(values, wanted) if whole else valid
+        if filler is not None:
+            use &= values != values.dtype.type(filler)
+        row, column = np.nonzero(use)
+        value = values[row, column].astype(np.float64)
+        row = row + top
+        if share < 1:
+            kept = priority(row * width + column, seed) < np.uint64(share * 2**64)
+            kept |= np.isin(value, rare)
+            row, column, value = row[kept], column[kept], value[kept]
+        parts.append((row, column, value))
+    rows, columns, found = (np.concatenate(p) for p in zip(*parts, strict=True))
+    return MaskPixels(rows, columns, found, whole, counts, notes=notes)
+
+
+def _rounded(strips: Strips) -> Strips:
+    """Floats that are asked for as classes, as integers."""
+
+    def rounded() -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        for top, values, valid in strips():
+            yield top, np.round(np.where(valid, values, 0)).astype(np.int64), valid
+
+    return rounded
+
+
+def _counted(strips: Strips) -> dict[float, int]:
+    counts: dict[float, int] = {}
+    for _, values, valid in strips():
+        for value, n in zip(*np.unique(values[valid], return_counts=True), strict=True):
+            counts[float(value)] = counts.get(float(value), 0) + int(n)
+    return counts
+
+
+def _labelled(counts: dict[float, int], kind: Any, classes: Any, title: str) -> tuple[dict[float, int], list[str]]:
+    """The integer codes that label, and what is to be said of the others."""
+    if kind == "number":
+        return counts, []
+    notes = []
+    below = sum(n for v, n in counts.items() if v < 0)
+    zero = zero_is_class(np.array(sorted(counts)), classes)
+    if zero and 0.0 in counts and classes is None:
+        notes.append(f"0 is a class in {title}: without it fewer than two classes would be left")
+    if below:
+        notes.append(f"{below:,} pixels of {title} with codes below 0 taken as unlabelled")
+    return {v: n for v, n in counts.items() if v > 0 or (v == 0 and zero)}, notes
+
+
+def _without_filler(strips: Strips, title: str) -> tuple[int, float | None, list[str]]:
+    """How many pixels of a float raster count, and the value that stands for nothing, if there is one.
+
+    It is a usual filler, the lowest of all values, and fills more than half.
+    """
+    total, lowest, fills = 0, np.inf, dict.fromkeys(FILLERS, 0)
+    for _, values, valid in strips():
+        good = values[valid]
+        total += good.size
+        lowest = min(lowest, float(good.min())) if good.size else lowest
+        for f in FILLERS:
+            fills[f] += int((good == good.dtype.type(f)).sum())
+    filler = next((f for f in FILLERS if fills[f] > 0.5 * total and lowest >= f), None)
+    if filler is None:
+        return total, None, []
+    said = f"{filler:g} fills {fills[filler]:,} of {total:,} pixels of {title}: taken as unlabelled"
+    return total - fills[filler], filler, [said]
 
 
 def _band(dataset: Any, band: str | None, title: str) -> int:
@@ -150,28 +237,51 @@ def _titles(dataset: Any) -> dict[int, str]:
     return {int(k[6:]): v for k, v in tags.items() if k.startswith("class_") and k[6:].isdigit()}
 
 
-def _of_raster(file: Path, grid: GeoBox | None, shape: tuple[int, int], band: str | None, title: str) -> MaskPixels:
+def _of_raster(
+    file: Path,
+    grid: GeoBox | None,
+    shape: tuple[int, int],
+    band: str | None,
+    title: str,
+    kind: Any,
+    classes: Any,
+    seed: int,
+) -> MaskPixels:
     import rasterio
+    from rasterio.windows import Window
 
-    if not file.exists():
-        raise FormatError(
-            rule="labels are in a file", got=f"nothing at {file.name}", remedy="mend the path given with --labels"
-        )
     try:
-        with rasterio.open(file) as dataset:
+        with rasterio.open(file) as dataset, ExitStack() as stack:
             index = _band(dataset, band, title)
-            titles = _titles(dataset)
-            name = str(dataset.descriptions[index - 1] or "")
+            dtype = np.dtype(dataset.dtypes[index - 1])
+            nodata = dataset.nodatavals[index - 1]
             box = None if dataset.crs is None or grid is None or grid.crs is None else grid
             if box is None and dataset.shape != tuple(shape):
-                return _of_array(np.empty(dataset.shape, np.uint8), shape, title, [])  # refuses, and says why
-            if box is not None:
-                there = (dataset.shape, dataset.crs) == (tuple(shape), box.crs.to_wkt())
-                if not (there and dataset.transform.almost_equals(box.affine, 1e-6)):
-                    return replace(_warped(dataset, index, box, shape, name, title), titles=titles)
-            said = "the mask has the scene's rows and columns" if box is None else "mask and scene share their grid"
-            found = _pixels(dataset.read(index), dataset.nodatavals[index - 1], said, name, title, [])
-            return replace(found, titles=titles)
+                raise _refuse_shape(title, dataset.shape, shape)
+            if box is None or _same_grid(dataset, box, shape):
+                view, masked = dataset, False
+                said = "the mask has the scene's rows and columns" if box is None else "mask and scene share their grid"
+            else:
+                view, said = _warped(dataset, box, shape, nodata, dtype)
+                stack.enter_context(view)
+                masked = True
+
+            def strips() -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+                for top in range(0, shape[0], STRIP):
+                    window = Window(0, top, shape[1], min(STRIP, shape[0] - top))
+                    values = view.read(index, window=window)
+                    valid = np.isfinite(values)
+                    if nodata is not None and np.isfinite(nodata):
+                        valid &= values != dtype.type(nodata)
+                    if masked:
+                        valid &= view.dataset_mask(window=window) > 0
+                    yield top, values, valid
+
+            found = _gathered(strips, dtype, shape[1], title, kind, classes, seed)
+            if masked and not found.value.size and grid is not None:
+                raise _elsewhere(dataset, grid, title)
+            name = str(dataset.descriptions[index - 1] or "")
+            return replace(found, crs_note=said, band=name, titles=_titles(dataset))
     except rasterio.errors.RasterioIOError as error:
         raise FormatError(
             rule="a label raster must open",
@@ -180,23 +290,25 @@ def _of_raster(file: Path, grid: GeoBox | None, shape: tuple[int, int], band: st
         ) from error
 
 
-def _warped(dataset: Any, index: int, grid: GeoBox, shape: tuple[int, int], band: str, title: str) -> MaskPixels:
+def _same_grid(dataset: Any, grid: GeoBox, shape: tuple[int, int]) -> bool:
+    if dataset.shape != tuple(shape) or dataset.crs != grid.crs.to_wkt():
+        return False
+    return bool(dataset.transform.almost_equals(grid.affine, 1e-6))
+
+
+def _warped(dataset: Any, grid: GeoBox, shape: tuple[int, int], nodata: Any, dtype: np.dtype) -> tuple[Any, str]:
     """A raster of another grid: the class of most of a scene pixel where the mask is finer, else the nearest."""
     from rasterio.enums import Resampling
     from rasterio.vrt import WarpedVRT
     from rasterio.warp import transform_bounds
-    from rasterio.windows import Window
 
-    whole = np.dtype(dataset.dtypes[index - 1]).kind in "iub"
-    box = grid.extent.boundingbox
-    theirs = transform_bounds(grid.crs.to_wkt(), dataset.crs, *box, densify_pts=21)
+    whole = dtype.kind in "iub"
+    theirs = transform_bounds(grid.crs.to_wkt(), dataset.crs, *grid.extent.boundingbox, densify_pts=21)
     step = max(theirs[2] - theirs[0], theirs[3] - theirs[1]) / max(shape)
     finer = step / max(abs(dataset.transform.a), abs(dataset.transform.e), abs(dataset.transform.b))
     way = (Resampling.mode if whole else Resampling.average) if finer > 1.5 else Resampling.nearest
-    nodata = dataset.nodatavals[index - 1]
     missing = nodata if nodata is not None else 0 if whole else np.nan
-    rows, columns, values = [], [], []
-    with WarpedVRT(
+    vrt = WarpedVRT(
         dataset,
         crs=grid.crs.to_wkt(),
         transform=grid.affine,
@@ -204,22 +316,15 @@ def _warped(dataset: Any, index: int, grid: GeoBox, shape: tuple[int, int], band
         height=shape[0],
         resampling=way,
         nodata=missing,
-    ) as vrt:
-        for top in range(0, shape[0], STRIP):
-            window = Window(0, top, shape[1], min(STRIP, shape[0] - top))
-            strip = vrt.read(index, window=window)
-            inside = vrt.dataset_mask(window=window) > 0
-            part = _pixels(np.where(inside, strip, missing).astype(strip.dtype), missing, "", band, title, [])
-            rows.append(part.row + top)
-            columns.append(part.column)
-            values.append(part.value)
-    value = np.concatenate(values)
-    if not value.size:
-        ours, label = " ".join(f"{v:.6g}" for v in box), " ".join(f"{v:.6g}" for v in dataset.bounds)
-        raise LabelError(
-            rule="labels must lie on the scene",
-            got=f"no labelled pixel of {title} ({dataset.crs}, {label}) on the scene (EPSG:{grid.crs.epsg}, {ours})",
-            remedy="check that labels and scene show the same place",
-        )
-    note = f"mask of another grid ({dataset.crs}) brought to the scene's by {way.name} resampling"
-    return MaskPixels(np.concatenate(rows), np.concatenate(columns), value, whole, note, band)
+    )
+    return vrt, f"mask of another grid ({dataset.crs}) brought to the scene's by {way.name} resampling"
+
+
+def _elsewhere(dataset: Any, grid: GeoBox, title: str) -> LabelError:
+    ours = " ".join(f"{v:.6g}" for v in grid.extent.boundingbox)
+    theirs = " ".join(f"{v:.6g}" for v in dataset.bounds)
+    return LabelError(
+        rule="labels must lie on the scene",
+        got=f"no labelled pixel of {title} ({dataset.crs}, {theirs}) on the scene (EPSG:{grid.crs.epsg}, {ours})",
+        remedy="check that labels and scene show the same place",
+    )
