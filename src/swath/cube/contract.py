@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from swath.earth.sensor import Band
 from swath.errors import BandError, GridError, UnitError
 
 if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
-__all__ = ["DIMS", "FLAGS", "QUANTITIES", "check", "grid", "make", "sensor_key", "usable", "validate"]
+__all__ = ["DIMS", "FLAGS", "QUANTITIES", "bands_of", "check", "grid", "make", "sensor_key", "usable", "validate"]
 
 DIMS = ("draw", "time", "band", "y", "x")
 QUANTITIES = (
@@ -163,6 +164,25 @@ def validate(da: xr.DataArray) -> xr.DataArray:
         kind = BandError if "band" in rule else UnitError if "float" in rule or "quantit" in rule else GridError
         raise kind(rule=rule, got=got or "a DataArray", remedy="make cubes with swath.open or swath.cube.contract.make")
     return da
+
+
+def bands_of(da: xr.DataArray) -> tuple[Band, ...]:
+    """The bands of a cube as Band values (already physical: scale 1, offset 0)."""
+    c = da.coords
+    texts = {k: c[k].values if k in c else [""] * da.sizes["band"] for k in ("common", "polarisation")}
+    return tuple(
+        Band(
+            name=str(c["band"].values[i]),
+            wavelength=float(c["wavelength"].values[i]),
+            fwhm=float(c["fwhm"].values[i]),
+            gsd=float(c["gsd"].values[i]),
+            quantity=str(c["quantity"].values[i]),
+            units=str(c["units"].values[i]),
+            common=str(texts["common"][i]),
+            polarisation=str(texts["polarisation"][i]),
+        )
+        for i in range(da.sizes["band"])
+    )
 
 
 def usable(da: xr.DataArray, allow: Iterable[str] = ()) -> np.ndarray:

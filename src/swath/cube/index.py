@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swath.cube import contract
+from swath.cube.contract import bands_of
 from swath.cube.formula import RADAR, Formula, evaluate, formula, parse
 from swath.cube.lazy import lazy
 from swath.earth.recognise import LETTERS, find, letter_index, nearest
@@ -20,7 +21,7 @@ from swath.errors import BandError, UnitError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Formula", "Indices", "available", "bands_of", "compute", "formula", "parse", "plan"]
+__all__ = ["Formula", "Indices", "available", "compute", "formula", "parse", "plan"]
 
 Array = Any
 _THERMAL = {"T", "T1", "T2"}
@@ -260,22 +261,3 @@ def _cube(da: xr.DataArray, indices: Indices, own: Sequence[Band]) -> xr.DataArr
         "made_from": " ".join(own[i].name for i in indices.needs),
     }
     return contract.validate(out if not da.variable._in_memory else out.load())
-
-
-def bands_of(da: xr.DataArray) -> list[Band]:
-    """The bands of a cube as Band values (already physical: scale 1, offset 0)."""
-    c = da.coords
-    texts = {k: c[k].values if k in c else [""] * da.sizes["band"] for k in ("common", "polarisation")}
-    return [
-        Band(
-            name=str(c["band"].values[i]),
-            wavelength=float(c["wavelength"].values[i]),
-            fwhm=float(c["fwhm"].values[i]),
-            gsd=float(c["gsd"].values[i]),
-            quantity=str(c["quantity"].values[i]),
-            units=str(c["units"].values[i]),
-            common=str(texts["common"][i]),
-            polarisation=str(texts["polarisation"][i]),
-        )
-        for i in range(da.sizes["band"])
-    ]

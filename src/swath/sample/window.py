@@ -14,33 +14,15 @@ import numpy as np
 
 from swath.batch import Batch, Pixels
 from swath.cube import contract
+from swath.cube.contract import bands_of
 from swath.earth.sensor import Band
+from swath.earth.time import days
 from swath.errors import GridError
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["Windows", "bands_of", "block_bytes", "read"]
-
-
-def bands_of(da: xr.DataArray) -> tuple[Band, ...]:
-    """The bands of a cube as Band values (already physical: scale 1, offset 0)."""
-    c = da.coords
-    common = c["common"].values if "common" in c else [""] * da.sizes["band"]
-    polarisation = c["polarisation"].values if "polarisation" in c else [""] * da.sizes["band"]
-    return tuple(
-        Band(
-            name=str(c["band"].values[i]),
-            wavelength=float(c["wavelength"].values[i]),
-            fwhm=float(c["fwhm"].values[i]),
-            gsd=float(c["gsd"].values[i]),
-            quantity=str(c["quantity"].values[i]),
-            units=str(c["units"].values[i]),
-            common=str(common[i]),
-            polarisation=str(polarisation[i]),
-        )
-        for i in range(da.sizes["band"])
-    )
 
 
 def read(cubes: Mapping[str, xr.DataArray], rows: slice, columns: slice, *, allow: Iterable[str] = ("snow",)) -> Batch:
@@ -76,10 +58,7 @@ class _Facts:
     @classmethod
     def of(cls, da: xr.DataArray, allow: Iterable[str]) -> _Facts:
         gsd = da.coords["gsd"].values.astype(float)
-        if "time" in da.dims:
-            day = da.coords["time"].values.astype("datetime64[s]").astype(np.float64) / 86400.0
-        else:
-            day = np.array([np.nan])
+        day = days(da.coords["time"].values) if "time" in da.dims else np.array([np.nan])
         box = contract.grid(da)
         good = np.zeros(256, bool)
         good[[0, *(contract.FLAGS[name] for name in allow)]] = True

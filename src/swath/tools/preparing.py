@@ -118,7 +118,8 @@ def pieces_of(opened: Opened, index: str | None, how: How | None, every: str | N
 
 
 def _indices(cube: xr.DataArray, index: str) -> Indices:
-    from swath.cube.index import bands_of, plan
+    from swath.cube.contract import bands_of
+    from swath.cube.index import plan
 
     return plan(bands_of(cube), index, dtype=str(cube.dtype))
 
