@@ -49,7 +49,9 @@ def test_folds_compare_only_across_folds():
     assert found.shared_places == 0
     assert found.nearest_px == 50
     mixed = np.array([0, 1, 0, 1])
-    assert check(rows, rows, buffer=5, fold=(mixed, mixed)).within_buffer == 4
+    assert check(rows, rows, buffer=5, fold=(mixed, mixed), kept_apart=0).within_buffer == 4
+    left_out = check(rows, rows, buffer=5, fold=(mixed, mixed))
+    assert left_out.within_buffer == 0
 
 
 def test_its_record_is_strict_json_even_without_positions():

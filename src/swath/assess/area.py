@@ -16,7 +16,7 @@ from swath.assess.interval import ratio_interval
 from swath.errors import DesignError
 from swath.estimate import Estimate, undefined
 
-__all__ = ["DesignBased", "area_by_class", "design_based", "from_points"]
+__all__ = ["DesignBased", "area_by_class", "design_based", "from_points", "intervals"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -105,34 +105,58 @@ def design_based(
     part = None if fraction is None else np.asarray(fraction, float)[used]
     total, units, kinds = float(area.sum()), int(n.sum()), c.shape[1]
     how = f"{'stratified' if len(n) > 1 else 'simple'} random sample, {len(n)} {'strata' if len(n) > 1 else 'stratum'}"
+    got = intervals(c[None], weight, level=level, has=None if table is None else table > 0, fraction=part)
 
-    def estimate(a: Floats, b: Floats, can_a: Mask | None, can_b: Mask | None, of: str, size: float) -> Estimate:
-        value, low, high = (
-            float(v[0]) for v in ratio_interval(a, b, n, weight, level=level, can_a=can_a, can_b=can_b, fraction=part)
-        )
-        domain = int((a + b).sum())
+    def estimate(name: str, why: str) -> Estimate:
+        value, low, high, domain = (float(v[0]) for v in got[name])
         if not np.isfinite(value):
-            return undefined("1", f"no sample unit {of}", method=how, level=level)
-        few = f"interval wider than its level: {domain} sample units" if domain < FEW else ""
-        return Estimate(value * size, "1", low * size, high * size, level, domain, f"{how}; {SOURCE}", simulated, few)
+            return undefined("1", f"no sample unit {why}", method=how, level=level)
+        few = f"interval wider than its level: {int(domain)} sample units" if domain < FEW else ""
+        return Estimate(value, "1", low, high, level, int(domain), f"{how}; {SOURCE}", simulated, few)
 
-    right = np.einsum("skk->sk", c)
-    of_map, of_truth = c.sum(2), c.sum(1)
-    has = None if table is None else table > 0
-    users, producers, areas = [], [], []
-    for k in range(kinds):
-        own = None if has is None else has[:, k]
-        other = None if has is None else np.asarray(np.delete(has, k, axis=1).any(axis=1))
-        users.append(estimate(right[:, k], of_map[:, k] - right[:, k], own, own, "lies in this map class", 1))
-        producers.append(estimate(right[:, k], of_truth[:, k] - right[:, k], own, other, "has this class as truth", 1))
-        share = estimate(of_truth[:, k], n - of_truth[:, k], None, None, "", total)
-        found = int(of_truth[:, k].sum())
+    def area_of(k: int) -> Estimate:
+        e, found = estimate(f"area {k}", ""), int(c[:, :, k].sum())
         few = f"interval wider than its level: {found} sample units of this class" if found < FEW else ""
-        areas.append(replace(share, unit=unit, n=units, reason=few))
-    overall = estimate(right.sum(1), n - right.sum(1), None, None, "", 1)
+        return replace(e, value=e.value * total, low=e.low * total, high=e.high * total, unit=unit, n=units, reason=few)
+
+    users = [estimate(f"user's {k}", "lies in this map class") for k in range(kinds)]
+    producers = [estimate(f"producer's {k}", "has this class as truth") for k in range(kinds)]
+    areas = [area_of(k) for k in range(kinds)]
     shares = np.einsum("s,smt->mt", weight / n, c)
     shown = np.full(kinds, np.nan) if table is None else table.sum(0)
-    return DesignBased(overall, users, producers, areas, shown, c.sum(0), shares)
+    return DesignBased(estimate("overall", ""), users, producers, areas, shown, c.sum(0), shares)
+
+
+def intervals(
+    counts: ArrayLike,
+    weight: ArrayLike,
+    *,
+    level: float = 0.95,
+    has: ArrayLike | None = None,
+    fraction: ArrayLike | None = None,
+) -> dict[str, tuple[Floats, Floats, Floats, Floats]]:
+    """Shares and accuracies of many surveys at once: {name: (value, low, high, units)}, each (N,).
+
+    counts: (N, S, K, K) by stratum, map class, truth class. weight: (S,) shares of the strata. has: (S, K) bool, which
+    map classes a stratum holds. Names: overall, and `area k`, `user's k`, `producer's k` of each class.
+    """
+    c, w = np.asarray(counts, float), np.asarray(weight, float)
+    n = c.sum((2, 3))
+    held: Mask | None = None if has is None else np.asarray(has, bool)
+    right, of_map, of_truth = np.einsum("nskk->nsk", c), c.sum(3), c.sum(2)
+
+    def one(a: Floats, x: Floats, can_a: Mask | None, can_b: Mask | None) -> tuple[Floats, Floats, Floats, Floats]:
+        limits = ratio_interval(a, x - a, n, w, level=level, can_a=can_a, can_b=can_b, fraction=fraction)
+        return *limits, x.sum(1)
+
+    out = {"overall": one(right.sum(2), n, None, None)}
+    for k in range(c.shape[2]):
+        own = None if held is None else held[:, k]
+        other = None if held is None else np.asarray(np.delete(held, k, axis=1).any(axis=1))
+        out[f"area {k}"] = one(of_truth[:, :, k], n, None, None)
+        out[f"user's {k}"] = one(right[:, :, k], of_map[:, :, k], own, own)
+        out[f"producer's {k}"] = one(right[:, :, k], of_truth[:, :, k], own, other)
+    return out
 
 
 def _enough(n: Floats, area: Floats, names: list[str]) -> None:

@@ -58,6 +58,7 @@ def check(
     train_values: ArrayLike | None = None,
     test_values: ArrayLike | None = None,
     fold: tuple[ArrayLike, ArrayLike] | None = None,
+    kept_apart: float | None = None,
     seed: int = 0,
 ) -> Leakage:
     """Compare training and test pixels.
@@ -65,11 +66,13 @@ def check(
     train (n, 2), test (m, 2): rows and columns. buffer: pixels that should lie between them (the features' reach).
     places: ids (n,), (m,) where known. values (n, F), (m, F): spectra or features, for near-duplicates: nearer than a
     hundredth of the median distance of random pairs, each feature scaled by its deviation.
-    fold: (n,), (m,) fold ids when each label is test once: only pairs of different folds are compared.
+    fold: (n,), (m,) fold ids when each label is test once: only pairs of different folds are compared, and training
+    pixels within `kept_apart` (the buffer, when not given) of a fold's test pixels count as left out of its training.
     """
     a, b = np.asarray(train, float).reshape(-1, 2), np.asarray(test, float).reshape(-1, 2)
     groups = None if fold is None else (np.asarray(fold[0]), np.asarray(fold[1]))
-    nearest = _nearest(a, b, groups, p=np.inf)
+    apart = buffer if kept_apart is None else kept_apart
+    nearest = _nearest(a, b, groups, p=np.inf, apart=apart if groups is not None else 0)
     shared, close = int((nearest == 0).sum()), int((nearest <= buffer).sum()) if buffer > 0 else 0
     places = _shared(train_place, test_place, groups)
     twins = None
@@ -81,7 +84,9 @@ def check(
     return Leakage(len(a), len(b), shared, places, least, float(buffer), close, twins, found, tuple(words))
 
 
-def _nearest(a: NDArray[Any], b: NDArray[Any], groups: tuple[Any, Any] | None, *, p: float) -> NDArray[np.float64]:
+def _nearest(
+    a: NDArray[Any], b: NDArray[Any], groups: tuple[Any, Any] | None, *, p: float, apart: float = 0
+) -> NDArray[np.float64]:
     """(m,) distance of each row of b to the nearest of a (of another fold, with `groups`); inf where there is none."""
     from scipy.spatial import cKDTree
 
@@ -91,9 +96,12 @@ def _nearest(a: NDArray[Any], b: NDArray[Any], groups: tuple[Any, Any] | None, *
     if groups is None:
         return np.asarray(cKDTree(a).query(b, p=p)[0])
     for one in np.unique(groups[1]):
-        rest, here = groups[0] != one, groups[1] == one
-        if rest.any():
-            out[here] = cKDTree(a[rest]).query(b[here], p=p)[0]
+        here = groups[1] == one
+        rest = a[groups[0] != one]
+        if apart > 0 and len(rest):
+            rest = rest[cKDTree(b[here]).query(rest, p=p)[0] > apart]
+        if len(rest):
+            out[here] = cKDTree(rest).query(b[here], p=p)[0]
     return out
 
 
