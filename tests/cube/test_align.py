@@ -239,3 +239,13 @@ def test_rotated_grids_are_followed():
     seen = np.isfinite(out.values[0, 0])
     assert seen.any()
     assert np.quantile(np.abs(out.values[0, 0] - want)[seen], 0.95) < 2e-4
+
+
+def test_one_crs_written_in_two_ways_is_one_crs():
+    from pyproj import CRS
+
+    other = CRS.from_wkt(CRS.from_epsg(32633).to_wkt("WKT1_GDAL")).to_wkt()
+    a, b = cube(box()), cube(box(crs=other))
+    assert align({"a": a, "b": b})["b"] is b
+    shifted = to_grid(cube(box(crs=other), dates=["2020-01-01"]), box(20, 20, 10.0, 500_010.0, 4_999_990.0))
+    np.testing.assert_array_equal(shifted.values, cube(box(), dates=["2020-01-01"]).values[..., 1:21, 1:21])

@@ -9,7 +9,7 @@ import numpy as np
 
 from swath.cube import contract
 from swath.cube.stack import cube_of, merge, stack
-from swath.cube.warp import Flags, Warped, places
+from swath.cube.warp import Flags, Warped, places, same_crs
 from swath.errors import GridError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def finest(cubes: Sequence[xr.DataArray]) -> xr.DataArray:
 
 def same_grid(a: GeoBox, b: GeoBox) -> bool:
     """Whether two grids are the same to a hundredth of a pixel."""
-    if tuple(a.shape) != tuple(b.shape) or a.crs != b.crs:
+    if tuple(a.shape) != tuple(b.shape) or not same_crs(a.crs, b.crs):
         return False
     m = ~a.affine * b.affine
     corners = [(0, 0), (a.shape[1], 0), (0, a.shape[0]), (a.shape[1], a.shape[0])]
@@ -89,7 +89,7 @@ def crop(grid: GeoBox, area: Any) -> GeoBox:
         shape = box(west, south, east + 360.0 if east < west else east, north, "EPSG:4326")
     else:
         shape = area if isinstance(area, Geometry) else Geometry(area, "EPSG:4326")
-    if grid.crs is not None and shape.crs is not None and shape.crs != grid.crs:
+    if grid.crs is not None and shape.crs is not None and not same_crs(shape.crs, grid.crs):
         # Straight lines in one CRS are curves in another: follow the outline in a hundred steps.
         shape = shape.segmented(max(max(shape.boundingbox.span_x, shape.boundingbox.span_y) / 100, 1e-9)).to_crs(
             grid.crs

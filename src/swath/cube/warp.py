@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
-__all__ = ["Flags", "Places", "Warped", "places"]
+__all__ = ["Flags", "Places", "Warped", "places", "same_crs"]
 
 _READ = 64 << 20  # bytes of source pixels held at once
 _TOLERANCE = 0.02  # source pixels that places may be off between nodes
@@ -91,6 +91,13 @@ def _transformer(source: str, target: str) -> Any:
     return Transformer.from_crs(source, target, always_xy=True)
 
 
+def same_crs(a: Any, b: Any) -> bool:
+    """Whether two CRS are one: the same text, or the same EPSG code (formats write its details differently)."""
+    if a is None or b is None:
+        return a is b
+    return bool(a == b) or (a.epsg is not None and a.epsg == b.epsg)
+
+
 def places(target: GeoBox, source: GeoBox) -> Places:
     """How to find the pixels of `target` in `source`. Raises GridError when only one of them has a CRS."""
     shape = (int(target.shape[0]), int(target.shape[1]))
@@ -100,7 +107,7 @@ def places(target: GeoBox, source: GeoBox) -> Places:
             got=f"{target.crs or 'no CRS'} and {source.crs or 'no CRS'}",
             remedy="give the scene its CRS (swath prepare), or map it alone",
         )
-    if target.crs == source.crs:
+    if same_crs(target.crs, source.crs):
         m = ~source.affine * target.affine
         found = Places(shape, tuple(round(float(v), 9) for v in m[:6]))
     else:
