@@ -234,3 +234,24 @@ def test_a_width_without_a_unit_is_in_the_unit_of_the_wavelength(tmp_path):
     axis = {"wavelength": (("band",), [665.0, 842.0], {}), "fwhm": (("band",), [30.0, 115.0], {})}
     path = write(tmp_path / "a.nc", {**UTM, **axis, "v": (("band", "y", "x"), np.ones((2, 4, 5), "f4"), {})})
     assert [(b.wavelength, b.fwhm) for b in netcdf.read(path)[0].bands] == [(665, 30), (842, 115)]
+
+
+def test_pixels_placed_one_by_one_get_a_grid_where_one_fits(tmp_path):
+    row, column = np.mgrid[0:40, 0:50]
+    for name, bend, fits in (("flat", 0.0, True), ("bent", 3e-4, False)):
+        lon, lat = 10 + 0.01 * column + 0.002 * row, 50 - 0.01 * row + bend * (column - 25.0) ** 2
+        path = write(
+            tmp_path / f"{name}.nc",
+            {
+                "longitude": (("row", "col"), lon.astype("f4"), {"units": "degrees_east"}),
+                "latitude": (("row", "col"), lat.astype("f4"), {"units": "degrees_north"}),
+                "v": (("row", "col"), np.ones((40, 50), "f4"), {"coordinates": "longitude latitude"}),
+            },
+        )
+        (layer,) = netcdf.read(path)
+        assert [b.name for b in layer.bands] == ["v"]
+        assert (layer.geobox is not None) == fits
+        if fits:
+            assert np.allclose(layer.geobox.affine[:6], (0.01, 0.002, 9.994, 0, -0.01, 50.005), atol=1e-5)
+        else:
+            assert "no regular grid" in layer.problems[0]

@@ -230,7 +230,7 @@ def test_mutated_files_open_or_are_refused_in_one_line(make, tmp_path):
     finally:
         opener.close()
     print(make.__name__, dict(outcomes))
-    # The HDF5 library itself loops on some damaged heaps (1 in 1000 here): strangers' files are for `safe=True`.
+    # The HDF5 library itself loops on some damaged heaps (1 in 1000 here): `safe=True` takes no HDF5.
     allowed = 3 if make is netcdf else 0
     assert len(bad) <= allowed, f"{len(bad)} of {COUNT}:\n" + "\n".join(bad[:5])
     assert all("no answer" in text for text in bad)

@@ -14,6 +14,7 @@ import numpy as np
 from swath.cube.array import Plane, Reader, Variable, VariableSource
 from swath.cube.axes import Axis, decode_times, regular, role
 from swath.cube.cf_bands import Roles, attribute, bands_of
+from swath.cube.geolocation import fitted
 from swath.cube.layer import FileBand, Layer
 from swath.cube.own import restore
 from swath.cube.projection import find_crs, transform_attribute
@@ -280,6 +281,8 @@ class _Grid:
         elif (found := transform_attribute(variable, mapping, attrs)) is not None:
             affine = found
         problems = [p for p in (axis_y.problem, axis_x.problem) if p]
+        if affine is None and (box := fitted(variables, (y, x), notes, problems)) is not None:
+            return _Grid(shape, box, axis_y, axis_x, 0, tuple(notes), tuple(problems))
         if affine is None:
             if crs is not None or problems:
                 problems.append("no regular grid: opened as plain pixels")
