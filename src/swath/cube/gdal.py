@@ -86,7 +86,7 @@ def open_raster(path: str, **options: Any) -> DatasetReader:
         remote.check(path)  # GDAL would hide why an object does not open
         options["opener"] = remote.open_range
     try:
-        with environment(path):
+        with environment(path), _quiet():
             return retried(lambda: rasterio.open(path, **{k: v for k, v in options.items() if v is not None}))
     except RasterioIOError as error:
         raise FormatError(
@@ -94,6 +94,24 @@ def open_raster(path: str, **options: Any) -> DatasetReader:
             got=f"{path}: {error}",
             remedy="check that the file is whole and of a known format",
         ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the noise of rasterio's logger, which fails on GDAL's messages that quote a damaged file's bytes."""
+    import sys
+
+    usual = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if "rasterio._env" not in str(unraisable.object):
+            usual(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = usual
 
 
 def _driver_of(path: str) -> str:

@@ -26,6 +26,7 @@ SUFFIXES = (
     ".nitf", ".kea", ".pix", ".sgi", ".ers", ".rst", ".gpkg", ".dt0", ".dt1", ".dt2", ".bag", ".gtx", ".fits", ".fit",
 )  # fmt: skip
 Shape = tuple[int, int, int, int]
+MOST_BANDS = 10_000
 
 
 def claims(path: str) -> bool:
@@ -150,8 +151,33 @@ def read(path: str) -> list[Layer]:
             got=f"{path} with {len(inside)} subdatasets: {', '.join(inside[:8]) or 'none'}",
             remedy="this container needs its own reader; give one of its files",
         )
+    if dataset.count > MOST_BANDS:
+        raise FormatError(
+            rule=f"a raster has at most {MOST_BANDS:,} bands",
+            got=f"{path}, {dataset.count:,}",
+            remedy="the file is damaged",
+        )
     more = check_declared(path, dataset)
     return [layer_of(path, dataset, more)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a dataset says of each band, asked once: every attribute of a dataset walks through all its bands."""
+
+    descriptions: tuple[str | None, ...]
+    colours: tuple[Any, ...]
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+    nodata: tuple[float | None, ...]
+    units: tuple[str | None, ...]
+    dtypes: tuple[str, ...]
+
+    @classmethod
+    def by(cls, dataset: DatasetReader) -> _Told:
+        """The facts of an open dataset."""
+        d = dataset
+        return cls(d.descriptions, d.colorinterp, d.scales, d.offsets, d.nodatavals, d.units, d.dtypes)
 
 
 def layer_of(path: str, dataset: DatasetReader, notes: Sequence[str] = ()) -> Layer:
@@ -175,7 +201,8 @@ def _layer_of(path: str, dataset: DatasetReader, notes: Sequence[str]) -> Layer:
     box, more = geobox_of(dataset)
     notes += more
     tags = {k: str(v) for k, v in dataset.tags().items() if k not in ("AREA_OR_POINT", "OVR_RESAMPLING_ALG")}
-    data, masked = _roles(dataset, notes)
+    told = _Told.by(dataset)
+    data, masked = _roles(dataset, told, notes)
     if not data:
         raise FormatError(
             rule="a raster has at least one band beside its mask", got=path, remedy="give the image, not its mask"
@@ -183,12 +210,12 @@ def _layer_of(path: str, dataset: DatasetReader, notes: Sequence[str]) -> Layer:
     parts: list[tuple[int, str]] = []
     bands: list[FileBand] = []
     for index in data:
-        for part in ("real", "imag") if "complex" in dataset.dtypes[index - 1] else ("",):
+        for part in ("real", "imag") if "complex" in told.dtypes[index - 1] else ("",):
             parts.append((index, part))
-            bands.append(_band(dataset, index, part, tags))
+            bands.append(_band(dataset.tags(index), told, index, part, tags))
     if any(part for _, part in parts):
         notes.append("complex numbers: each band opens as its real and its imaginary part")
-    kinds = [_real(dataset.dtypes[index - 1]) for index, _ in parts]
+    kinds = [_real(told.dtypes[index - 1]) for index, _ in parts]
     kind = np.result_type(*kinds)
     if len(set(kinds)) > 1:
         notes.append(f"bands of the types {', '.join(sorted({str(k) for k in kinds}))} are read as {kind}")
@@ -196,7 +223,7 @@ def _layer_of(path: str, dataset: DatasetReader, notes: Sequence[str]) -> Layer:
     size = (dataset.height, dataset.width)
     bits = dataset.tags(data[0], ns="IMAGE_STRUCTURE").get("NBITS")
     if bits:
-        notes.append(f"only {bits} bits of {dataset.dtypes[data[0] - 1]} are used")
+        notes.append(f"only {bits} bits of {told.dtypes[data[0] - 1]} are used")
     source = RasterSource(path, tuple(parts), size, str(kind))
     flag = MaskSource(path, size) if masked else None
     own = _unique(bands, notes)
@@ -211,7 +238,7 @@ def _real(dtype: str) -> np.dtype:
     return np.dtype(dtype)
 
 
-def _roles(dataset: DatasetReader, notes: list[str]) -> tuple[list[int], bool]:
+def _roles(dataset: DatasetReader, told: _Told, notes: list[str]) -> tuple[list[int], bool]:
     """The data bands (1-based), and whether the file carries a mask of its own.
 
     An alpha band is a mask only where it says nothing but 0 and full: many four-band images call infrared alpha.
@@ -223,13 +250,13 @@ def _roles(dataset: DatasetReader, notes: list[str]) -> tuple[list[int], bool]:
     masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
     if masked:
         notes.append("an inner mask says where the image has no data")
-    alpha = [i for i in data if dataset.colorinterp[i - 1] == ColorInterp.alpha]
+    alpha = [i for i in data if told.colours[i - 1] == ColorInterp.alpha]
     if len(alpha) == 1 and len(data) > 1:
         (index,) = alpha
         height, width = min(dataset.height, 512), min(dataset.width, 512)
         look = dataset.read(index, out_shape=(height, width))
         full = np.iinfo(look.dtype).max if look.dtype.kind in "iu" else 1
-        if not dataset.descriptions[index - 1] and np.isin(look, (0, full)).all():
+        if not told.descriptions[index - 1] and np.isin(look, (0, full)).all():
             data.remove(index)
             masked = True
             notes.append(f"band {index} is an alpha channel: its zeros are missing pixels")
@@ -238,25 +265,24 @@ def _roles(dataset: DatasetReader, notes: list[str]) -> tuple[list[int], bool]:
     return data, masked
 
 
-def _band(dataset: DatasetReader, index: int, part: str, tags: dict[str, str]) -> FileBand:
-    own = dataset.tags(index)
-    description = dataset.descriptions[index - 1] or own.get("BandName") or own.get("band_name") or ""
+def _band(own: dict[str, str], told: _Told, index: int, part: str, tags: dict[str, str]) -> FileBand:
+    description = told.descriptions[index - 1] or own.get("BandName") or own.get("band_name") or ""
     wavelength, fwhm = _wavelength(index, description, own, tags)
-    scale, offset = dataset.scales[index - 1], dataset.offsets[index - 1]
-    nodata = dataset.nodatavals[index - 1]
-    name = _name(description, wavelength) or _colour(dataset, index) or f"band_{index}"
+    scale, offset = told.scales[index - 1], told.offsets[index - 1]
+    nodata = told.nodata[index - 1]
+    name = _name(description, wavelength) or _colour(told, index) or f"band_{index}"
     if part:
         name = f"{name}_{part}"
-    told = (scale, offset) != (1.0, 0.0)
+    scaled = (scale, offset) != (1.0, 0.0)
     return FileBand(
         name=name,
         description=description,
         wavelength=wavelength,
         fwhm=fwhm,
-        scale=float(scale) if told else None,
-        offset=float(offset) if told else None,
+        scale=float(scale) if scaled else None,
+        offset=float(offset) if scaled else None,
         nodata=None if nodata is None or part else float(nodata),
-        units=dataset.units[index - 1] or (own.get("units") if "swath" in tags else None),
+        units=told.units[index - 1] or (own.get("units") if "swath" in tags else None),
         quantity=_quantity(own, tags),
     )
 
@@ -282,8 +308,8 @@ def _name(description: str, wavelength: float | None) -> str:
     return re.sub(r"\s+", "_", description.strip())
 
 
-def _colour(dataset: DatasetReader, index: int) -> str:
-    name = dataset.colorinterp[index - 1].name
+def _colour(told: _Told, index: int) -> str:
+    name = told.colours[index - 1].name
     return name if name in ("red", "green", "blue", "nir", "pan", "coastal", "rededge", "swir") else ""
 
 
