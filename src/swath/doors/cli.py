@@ -185,9 +185,12 @@ def _commas(value: Any) -> Any:
 def _show(result: Any, *, as_json: bool) -> int:
     results = result if isinstance(result, (list, tuple)) else [result]
     for item in results:
+        refused = getattr(item, "refused", "")  # one of several paths: the others are still told
+        if refused:
+            _say(f"swath: {refused}")
         if as_json:
             print(json.dumps(item.to_json(), allow_nan=False, ensure_ascii=False))
-        else:
+        elif not refused:
             print(item)
     return max((int(getattr(item, "exit_code", 0)) for item in results), default=0)
 
