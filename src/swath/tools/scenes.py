@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,11 @@ class Reading:
     scale: float | None = None
     sensor: str | None = None
     safe: bool = False
+
+    @property
+    def settles(self) -> bool:
+        """Whether units are settled by hand."""
+        return self.offset is not None or self.scale is not None
 
     def options(self) -> dict[str, Any]:
         """Keyword arguments for `cube.open`."""
@@ -95,9 +100,8 @@ def _grouped(items: list[Any], reading: Reading) -> tuple[dict[str, Any], list[s
     """{name: cube or {gsd: cube}}: paths of one sensor (or of the same bands, where nothing tells) go together."""
     from swath.cube import contract
     from swath.cube.open import open as open_cube
-    from swath.cube.open import understand
 
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[tuple[Any, Any, Reading]]] = {}
     seen: dict[str, Any] = {}
     notes: list[str] = []
     problems: list[str] = []
@@ -106,19 +110,37 @@ def _grouped(items: list[Any], reading: Reading) -> tuple[dict[str, Any], list[s
             name = _free(str(item.attrs.get("sensor") or "scene"), seen)
             seen[name] = contract.validate(item)
             continue
-        scene = understand(item, **reading.options())
+        scene, asked = _settled(item, reading, alone=len(items) == 1)
         if scene.doubt is not None:
             raise scene.doubt
         notes += [f"{Path(str(item)).name}: {text}" for text in scene.notes]
         problems += [f"{Path(str(item)).name}: {text}" for text in scene.problems]
         key = scene.sensor or "/".join(str(b) for c in scene.cubes.values() for b in c.coords["band"].values)
-        found.setdefault(key, []).append((item, scene))
+        found.setdefault(key, []).append((item, scene, asked))
     for group in found.values():
-        paths = [item for item, _ in group]
+        paths = [item for item, _, _ in group]
         scene = group[0][1]
         name = _free(scene.sensor or "scene", seen)
-        seen[name] = scene.cubes if len(paths) == 1 else open_cube(paths, **reading.options())
+        asked = group[0][2]
+        seen[name] = scene.cubes if len(paths) == 1 else open_cube(paths, **asked.options())
     return seen, notes, problems
+
+
+def _settled(item: Any, reading: Reading, *, alone: bool) -> tuple[Any, Reading]:
+    """The scene and how it was read; among several, --offset and --scale hold only for those whose units nothing else tells."""
+    from swath.cube.open import understand
+
+    if alone or not reading.settles:
+        return understand(item, **reading.options()), reading
+    silent = replace(reading, offset=None, scale=None)
+    scene = understand(item, **silent.options())
+    return (understand(item, **reading.options()), reading) if _open_question(scene) else (scene, silent)
+
+
+def _open_question(scene: Any) -> bool:
+    """Whether nothing tells the units of a scene."""
+    kinds = {str(q) for cube in scene.cubes.values() for q in cube.coords["quantity"].values}
+    return scene.doubt is not None or kinds == {"digital_number"}
 
 
 def _free(name: str, taken: dict[str, Any]) -> str:
