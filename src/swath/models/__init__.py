@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swath.errors import SwathError, need
+from swath.errors import FormatError, SwathError, need
 
 if TYPE_CHECKING:
     from swath.models.weights import Facts
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["MODELS", "WEIGHTS", "build", "load"]
 
 MODELS: dict[str, str] = {"tiny": "swath.models.tiny:Tiny"}
-WEIGHTS: dict[str, str] = {"tiny": "tiny.safetensors"}  # files beside this one, under weights_files/
+# Files in weights_files/ beside this one, and the sha256 that they must have.
+WEIGHTS: dict[str, tuple[str, str]] = {"tiny": ("tiny.safetensors", "0f37404a63b575c4387f33ff4dc7d3df729014d2d38041a0642cd72e2726d73a")}
 
 
 def build(name: str, **config: Any) -> Any:
@@ -44,7 +45,14 @@ def load(name: str, weights: str | Path | None = None) -> Any:
             raise SwathError(
                 rule="a model without a weights file comes with swath", got=name, remedy=f"one of {', '.join(WEIGHTS)}"
             )
-        weights = Path(__file__).parent / "weights_files" / WEIGHTS[name]
+        file, digest = WEIGHTS[name]
+        weights = Path(__file__).parent / "weights_files" / file
+        if files.sha256(weights) != digest:
+            raise FormatError(
+                rule=f"the weights of {name} are those that came with swath",
+                got=f"another {file}",
+                remedy="install anew",
+            )
     tensors, facts = files.read(weights)
     _same_family(name, facts, weights)
     model = build(facts.model, **facts.config, statistics=facts.statistics)

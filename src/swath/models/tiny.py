@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -127,17 +127,10 @@ class Tiny(nn.Module):
         plain = isinstance(next(iter(batch.pixels.values())).values, np.ndarray)
         batch = self._checked(batch)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not plain):
-            sequences = self._sequences(batch)
-            b, h, w = sequences.shape
-            count = sequences.seen.sum(1, keepdim=True).clamp(min=1)
-            pooled: list[list[Tensor]] = [[] for _ in levels]
-            for part in self._parts(len(sequences.x), h * w):
-                outs = self._transform(sequences, part, levels)
-                for i, out in enumerate(outs):
-                    weight = sequences.seen[part, :, None].to(out.dtype)
-                    pooled[i].append((out[:, 1:] * weight).sum(1) / count[part])
-            values = [torch.cat(p).reshape(b, h * w, self.dim) for p in pooled]
-        valid = sequences.seen.any(1).reshape(b, h * w)
+            parts = [self._pooled(strip, levels) for strip in _strips(batch, 4 * self.chunk)]
+        values = [torch.cat([part[0][i] for part in parts], 1) for i in range(len(levels))]
+        valid = torch.cat([part[1] for part in parts], 1)
+        b, h, w = len(batch), *_size(batch)
         rows, columns = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
         position = torch.stack([rows, columns], -1).reshape(1, h * w, 2).expand(b, -1, -1)
         day = torch.full((b, h * w), math.nan)
@@ -145,6 +138,18 @@ class Tiny(nn.Module):
         if not plain:
             return tokens
         return [Tokens(t.values.numpy(), t.valid.numpy(), t.day.numpy(), t.position.numpy(), t.shape) for t in tokens]
+
+    def _pooled(self, batch: Batch, levels: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        """Mean of the valid tokens of each pixel at each level (B, H * W, dim), and where there is one (B, H * W)."""
+        sequences = self._sequences(batch)
+        b, h, w = sequences.shape
+        count = sequences.seen.sum(1, keepdim=True).clamp(min=1)
+        pooled: list[list[Tensor]] = [[] for _ in levels]
+        for part in self._parts(len(sequences.x), h * w):
+            weight = sequences.seen[part, :, None].to(sequences.x.dtype)
+            for found, out in zip(pooled, self._transform(sequences, part, levels), strict=True):
+                found.append((out[:, 1:] * weight).sum(1) / count[part])
+        return [torch.cat(p).reshape(b, h * w, self.dim) for p in pooled], sequences.seen.any(1).reshape(b, h * w)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """What it takes every value to be, seen or not: {sensor: (B, T, C, H, W)} in deviations, as `scaled` gives."""
@@ -205,8 +210,7 @@ class Tiny(nn.Module):
 
     def _sequences(self, batch: Batch) -> _Sequences:
         b = len(batch)
-        h = max(int(p.values.shape[-2]) for p in batch.pixels.values())
-        w = max(int(p.values.shape[-1]) for p in batch.pixels.values())
+        h, w = _size(batch)
         days = torch.cat([p.day for p in batch.pixels.values()], 1)
         centre = torch.nanmean(days, 1, keepdim=True)
         parts, seen, spans, start = [], [], {}, 0
@@ -254,6 +258,25 @@ class Tiny(nn.Module):
         if last > first:
             bias = bias.repeat_interleave(h * w, 0)
         return self.vit(x, seen, bias=bias.to(x.dtype), levels=levels)
+
+
+def _size(batch: Batch) -> tuple[int, int]:
+    """Rows and columns of the finest sensor."""
+    shapes = [p.values.shape[-2:] for p in batch.pixels.values()]
+    return max(int(s[0]) for s in shapes), max(int(s[1]) for s in shapes)
+
+
+def _strips(batch: Batch, pixels: int) -> list[Batch]:
+    """A large Batch in strips of rows of about so many pixels an example, so that memory does not grow with the window."""
+    h, w = _size(batch)
+    step = max(1, pixels // w)
+    if step >= h or any(tuple(p.values.shape[-2:]) != (h, w) for p in batch.pixels.values()):
+        return [batch]
+
+    def cut(p: Pixels, top: int) -> Pixels:
+        return replace(p, values=p.values[..., top : top + step, :], valid=p.valid[..., top : top + step, :])
+
+    return [Batch({name: cut(p, top) for name, p in batch.pixels.items()}) for top in range(0, h, step)]
 
 
 def _family(band: Band) -> str:
