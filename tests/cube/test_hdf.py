@@ -147,6 +147,34 @@ def test_a_single_dataset_needs_no_name(tmp_path):
     assert (whole(layer)[0] == cube.transpose(2, 0, 1)).all()
 
 
+def test_a_prisma_product_has_its_wavelengths_scales_and_grid(tmp_path):
+    path = str(tmp_path / "PRS_L2D_STD_20200325102137_20200325102141_0001.he5")
+    cubes = {name: np.random.default_rng(0).integers(0, 65535, (4, 3, 5), "u2") for name in ("VNIR", "SWIR")}
+    with h5py.File(path, "w") as file:
+        for name, low, centre in (("VNIR", 0.0, [800.0, 500.0, 0.0]), ("SWIR", 0.1, [2000.0, 1500.0, 1000.0])):
+            file[f"HDFEOS/SWATHS/PRS_L2D_HCO/Data Fields/{name}_Cube"] = cubes[name]
+            word = name.capitalize()
+            file.attrs[f"List_Cw_{word}"] = np.array(centre, "f4")
+            file.attrs[f"List_Fwhm_{word}"] = np.full(3, 10, "f4")
+            file.attrs[f"L2Scale{word}Min"], file.attrs[f"L2Scale{word}Max"] = np.float32(low), np.float32(1)
+        corners = {
+            "ULcorner_easting": 500000,
+            "ULcorner_northing": 5000000,
+            "LRcorner_easting": 500120,
+            "LRcorner_northing": 4999910,
+        }
+        file.attrs.update({f"Product_{k}": float(v) for k, v in corners.items()})
+        file.attrs["Epsg_Code"], file.attrs["Product_StartTime"] = np.uint32(32633), b"2020-03-25T10:21:37.123"
+    (layer,) = hdf5.read(path)
+    assert [b.wavelength for b in layer.bands] == [500, 800, 1000, 1500, 2000]
+    assert layer.bands[0].scale == pytest.approx(1 / 65535)
+    assert layer.bands[2].offset == pytest.approx(0.1)
+    assert layer.geobox.affine[:6] == (30, 0, 499985, 0, -30, 5000015)
+    assert str(layer.time[0])[:10] == "2020-03-25"
+    assert (whole(layer)[0, 0] == cubes["VNIR"][:, 1]).all()
+    assert (whole(layer)[0, 2] == cubes["SWIR"][:, 2]).all()
+
+
 @pytest.mark.parametrize("keep", [8, 100, 2000])
 def test_a_truncated_hdf5_file_is_refused(tmp_path, keep):
     with h5py.File(tmp_path / "a.h5", "w") as file:

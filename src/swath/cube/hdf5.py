@@ -1,4 +1,4 @@
-"""HDF5 files that are no NetCDF: HDF-EOS5 grids (VIIRS), and single datasets chosen by name (FILE#DATASET)."""
+"""HDF5 files that are no NetCDF: HDF-EOS5 grids (VIIRS), PRISMA, and single datasets chosen by name (FILE#DATASET)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.cube import cf, eosgrid
+from swath.cube import cf, eosgrid, prisma
 from swath.cube.array import Plane, Variable, VariableSource
 from swath.cube.layer import FileBand, Layer
 from swath.cube.netcdf import HDF5, HDFReader, damaged, hdf_variables
@@ -52,6 +52,8 @@ def read(path: str) -> list[Layer]:
     found, attrs, structure, dimensioned = _content(file)
     if inner:
         return [_chosen(file, inner.strip("/"), found)]
+    if prisma.is_prisma(found):
+        return prisma.layers(found, attrs, HDFReader(file), path=file)
     if structure:
         layers = eosgrid.layers(structure, found, attrs, HDFReader(file), path=file, five=True)
         if layers:
