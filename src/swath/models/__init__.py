@@ -14,7 +14,9 @@ __all__ = ["MODELS", "WEIGHTS", "build", "load"]
 
 MODELS: dict[str, str] = {"tiny": "swath.models.tiny:Tiny"}
 # Files in weights_files/ beside this one, and the sha256 that they must have.
-WEIGHTS: dict[str, tuple[str, str]] = {"tiny": ("tiny.safetensors", "0f37404a63b575c4387f33ff4dc7d3df729014d2d38041a0642cd72e2726d73a")}
+WEIGHTS: dict[str, tuple[str, str]] = {
+    "tiny": ("tiny.safetensors", "0f37404a63b575c4387f33ff4dc7d3df729014d2d38041a0642cd72e2726d73a")
+}
 
 
 def build(name: str, **config: Any) -> Any:
