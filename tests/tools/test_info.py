@@ -223,3 +223,8 @@ def test_stacked_names_of_an_export_are_said_to_be_undated_dates(shared: Path) -
 def test_a_spectral_library_is_refused(shared: Path) -> None:
     with pytest.raises(SwathError, match="spectral libraries"):
         info([shared / "awkward" / "envi" / "library_berlin.sli"])
+
+
+def test_a_crs_of_mars_has_no_longitudes_on_the_earth(raster: Raster) -> None:
+    record = told(raster("mars.tif", np.ones((1, 4, 4), np.uint8), crs="+proj=eqc +R=3396190 +units=m +no_defs"))
+    assert record["crs"] is not None

@@ -18,8 +18,8 @@ def geobox_of(dataset: DatasetReader) -> tuple[GeoBox | None, list[str]]:
     from odc.geo.geobox import GeoBox
 
     shape, affine = (dataset.height, dataset.width), dataset.transform
-    crs = dataset.crs.to_wkt() if dataset.crs else None
     notes: list[str] = []
+    crs = _usable_crs(dataset, notes)
     if affine.is_identity:
         points, points_crs = dataset.gcps
         if points:
@@ -46,6 +46,27 @@ def geobox_of(dataset: DatasetReader) -> tuple[GeoBox | None, list[str]]:
     if abs(abs(affine.a) - abs(affine.e)) > 1e-3 * abs(affine.a) and not (affine.b or affine.d):
         notes.append(f"pixels are not square: {abs(affine.a):g} by {abs(affine.e):g}")
     return GeoBox(shape, affine, crs), notes
+
+
+def _usable_crs(dataset: DatasetReader, notes: list[str]) -> str | None:
+    """The CRS as text; None, and said, where it is damaged: one that PROJ cannot carry to degrees places nothing."""
+    if not dataset.crs:
+        return None
+    from pyproj import Transformer
+    from pyproj.exceptions import ProjError
+    from rasterio.errors import CRSError
+
+    text = ""
+    try:
+        text = str(dataset.crs.to_wkt())
+        Transformer.from_crs(text, "EPSG:4326", always_xy=True)
+    except (ProjError, CRSError) as error:
+        if "celestial" in str(error):
+            notes.append("the CRS is of another body than the Earth: no longitudes and latitudes")
+            return text
+        notes.append(f"the CRS is damaged or unknown to PROJ and left out: {' '.join(str(error).split())[:80]}")
+        return None
+    return text
 
 
 def _from_points(

@@ -282,13 +282,17 @@ def bounds_lonlat(box: GeoBox | None, notes: list[str]) -> list[float] | None:
     """West, south, east, north in degrees; west > east across the 180th meridian; None without a CRS."""
     import numpy as np
     from pyproj import Transformer
+    from pyproj.exceptions import ProjError
 
     if box is None or box.crs is None:
         return None
     height, width = box.shape
     columns, rows = np.meshgrid(np.linspace(0, width, 33), np.linspace(0, height, 33))
     x, y = box.affine @ (columns.ravel(), rows.ravel())
-    lon, lat = Transformer.from_crs(box.crs.to_wkt(), "EPSG:4326", always_xy=True).transform(x, y)
+    try:
+        lon, lat = Transformer.from_crs(box.crs.to_wkt(), "EPSG:4326", always_xy=True).transform(x, y)
+    except ProjError:  # another body than the Earth
+        return None
     lon, lat = np.asarray(lon), np.asarray(lat)
     if box.crs.geographic:
         lat = np.clip(lat, -90.0, 90.0)  # half a pixel beyond the pole
