@@ -17,6 +17,7 @@ import xarray as xr
 from rasterio.transform import from_origin
 
 from swath.cube import formats, geotiff, remote, zarr
+from swath.cube.open import understand
 from swath.errors import FormatError
 
 obstore = pytest.importorskip("obstore")
@@ -76,6 +77,15 @@ def test_a_geotiff_in_a_bucket_opens_and_is_read_by_threads(bucket, raster):
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert good == [True] * 4
+
+
+def test_a_scene_in_a_bucket_opens_as_any_other(bucket, raster):
+    obstore.put(bucket, "S2B_33TWL_20220601.tif", raster.read_bytes())
+    scene = understand("s3://bucket/S2B_33TWL_20220601.tif", area="15.0,45.149,15.004,45.152")
+    (cube,) = scene.cubes.values()
+    assert str(cube.time.values[0])[:10] == "2022-06-01"
+    assert cube.sizes["y"] < 60
+    assert np.isfinite(cube.values.astype(float)).all()
 
 
 @pytest.mark.parametrize("name", ["cube.zarr", "cube"])
