@@ -131,6 +131,25 @@ def test_on_epoch_may_change_the_kept_examples():
     assert steps == [3, 4, 5]
 
 
+def test_kept_examples_survive_an_interruption(tmp_path):
+    batch = examples()
+
+    def train(epochs_before_stop, folder=None):
+        source = Chips(batch, batch=8)
+        model = fresh(batch)
+
+        def on_epoch(state):
+            state.source.keep(range(8 * (2 - state.number % 2)))
+            state.stop = state.number + 1 == epochs_before_stop
+
+        fit(model, source, Masked(0.4), Rules(epochs=4), folder=folder, on_epoch=on_epoch)
+        return model
+
+    whole = train(4)
+    train(1, tmp_path)
+    assert equal(whole, train(4, tmp_path))
+
+
 def test_bf16_learns_too():
     history = run(examples(), 6, rate=5e-3, bf16=True)[2]
     assert history[-1]["masked"] < history[0]["masked"]

@@ -60,7 +60,8 @@ class TokenPlanes:
 
     def state(self) -> dict[str, Any]:
         """A JSON-able record; the Encoder itself is only named."""
-        return {"encoder": type(self.encoder).__name__, "size": self.size, "width": self.width}
+        name = getattr(getattr(self.encoder, "facts", None), "model", type(self.encoder).__name__)
+        return {"encoder": name, "size": self.size, "width": self.width}
 
     @classmethod
     def from_state(cls, record: dict[str, Any], encoder: Encoder | None) -> TokenPlanes:

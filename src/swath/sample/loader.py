@@ -166,6 +166,16 @@ class Turns:
     def __init__(self, *loaders: Loader | Chips) -> None:
         self.loaders = loaders
 
+    @property
+    def kept(self) -> list[list[int]]:
+        """What each of them draws from."""
+        return [loader.kept for loader in self.loaders]
+
+    def keep(self, indices: Sequence[Sequence[int]]) -> None:
+        """Draw the following epochs from these: one index set for each of them."""
+        for loader, some in zip(self.loaders, indices, strict=True):
+            loader.keep(some)
+
     def epoch(self, number: int) -> Iterator[Batch]:
         """A batch of each that has one left, again and again."""
         running = [loader.epoch(number) for loader in self.loaders]

@@ -74,7 +74,8 @@ def fit(
 ) -> list[dict[str, Any]]:
     """Train `model` in place by AdamW; the history, one row of terms an epoch.
 
-    folder: holds `state.safetensors` (model, objective, optimiser, generator) and `history.jsonl`; when a state of the
+    folder: holds `state.safetensors` (model, objective, optimiser, generator, kept
+    examples) and `history.jsonl`; when a state of the
     same rules is there, training goes on from it, to the same numbers as without the stop. A state of other rules is
     refused. Raises SwathError when the loss is not finite, OutputError for a state that is not of this training.
     """
@@ -90,7 +91,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rules.seed)
         if home is not None and (home / "state.safetensors").exists():
-            steps, history = _resume(home, model, state, optimiser, rules)
+            steps, history = _resume(home, model, state, optimiser, rules, source)
         for number in range(len(history), rules.epochs):
             steps, terms = _one_epoch(model, source.epoch(number), objective, optimiser, weights, rules, number, steps)
             row = {"epoch": number, "steps": steps, **terms}
@@ -99,7 +100,7 @@ def fit(
             if on_epoch is not None:
                 on_epoch(now)
             if home is not None:
-                _save(home, model, state, optimiser, rules, steps, history)
+                _save(home, model, state, optimiser, rules, steps, history, source)
             if progress is not None:
                 progress(number + 1, rules.epochs, f"loss {sum(terms.values()):.4f}")
             if now.stop:
@@ -156,6 +157,7 @@ def _save(
     rules: Rules,
     steps: int,
     history: list[dict[str, Any]],
+    source: Any,
 ) -> None:
     from safetensors.torch import save_file
 
@@ -165,6 +167,7 @@ def _save(
         tensors |= {f"optimiser.{number}.{k}": torch.as_tensor(v) for k, v in entry.items()}
     tensors["generator"] = torch.get_rng_state()
     facts = {"rules": json.dumps(asdict(rules)), "steps": str(steps), "history": json.dumps(history), "version": "1"}
+    facts["kept"] = json.dumps(getattr(source, "kept", None))
     home.mkdir(parents=True, exist_ok=True)
     _whole(home / "history.jsonl", lambda path: path.write_text("".join(json.dumps(r) + "\n" for r in history)))
     clean = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
@@ -181,7 +184,7 @@ def _whole(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def _resume(
-    home: Path, model: nn.Module, state: nn.Module, optimiser: torch.optim.Optimizer, rules: Rules
+    home: Path, model: nn.Module, state: nn.Module, optimiser: torch.optim.Optimizer, rules: Rules, source: Any
 ) -> tuple[int, list[dict[str, Any]]]:
     from safetensors import safe_open
 
@@ -207,5 +210,8 @@ def _resume(
         number, _, name = key.partition(".")
         entries.setdefault(int(number), {})[name] = value
     optimiser.load_state_dict({"state": entries, "param_groups": optimiser.state_dict()["param_groups"]})
+    kept = json.loads(facts.get("kept", "null"))
+    if kept is not None:
+        source.keep(kept)
     torch.set_rng_state(tensors["generator"])
     return int(facts["steps"]), json.loads(facts["history"])
