@@ -177,7 +177,8 @@ def run(
 
     cubes: {sensor: cube} on one grid (`cube.align`). function(Batch of one window with halo, B = 1) gives
     {layer name: (1, bands, H, W)}; one with an attribute `crops` that is True is called with (batch, (rows, columns))
-    and gives that part alone. `reach` is how many pixels around a pixel it looks at (the halo). Every pixel that
+    and gives that part alone; one with `planes` tells how many planes it makes of a window, so that windows of the
+    default size fit the memory. `reach` is how many pixels around a pixel it looks at (the halo). Every pixel that
     any cube has seen is written exactly once, from its own window; others are no data. window: side in pixels
     (default: what fits the memory, a power of two). fingerprint: whatever decides the result besides cubes and layers (JSON).
     scheduler: "threads", "dask" (a cluster on this machine) or "tcp://..." (a running one). workers: default all cores.
@@ -244,7 +245,8 @@ def prepared(
     layers = tuple(replace(layer, tags={"swath": swath.__version__, **layer.tags}) for layer in layers)
     _check(layers, shape, reach, window)
     dates_bands = sum(int(np.prod([n for d, n in da.sizes.items() if d not in ("y", "x")])) for da in cubes.values())
-    size = window or choose_size(shape, dates_bands, halo=reach)
+    planes = dates_bands + int(getattr(function, "planes", 0)) // 2
+    size = window or choose_size(shape, planes, halo=reach)
     work = Work(dict(cubes), function, layers, tuple(allow), size)
     unit_bytes = block_bytes(cubes, min(size, BLOCK))
     strip = max(1, _BLOCKS_KEPT // (3 * unit_bytes) - 2) if unit_bytes else None

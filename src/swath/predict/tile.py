@@ -65,10 +65,15 @@ def tiles(shape: tuple[int, int], *, size: int = BLOCK, halo: int = 0, strip: in
 def choose_size(shape: tuple[int, int], layers: int, *, halo: int = 0) -> int:
     """A window side that fits the memory and gives a small scene some windows to share out; a power of two, 64 to 512.
 
-    layers: dates x bands of all cubes. It depends on the input alone, never on the machine: so do the bytes.
+    layers: dates x bands of all cubes, and planes that a function makes of them. The side depends on the input alone,
+    never on the machine: so do the bytes.
     """
     size = BLOCK
-    while size > 64 and (size + 2 * halo) ** 2 * layers * 9 > _WINDOW_BYTES and size > 2 * halo:
+
+    def pixels(size: int) -> int:
+        return min(size + 2 * halo, shape[0]) * min(size + 2 * halo, shape[1])
+
+    while size > 64 and pixels(size) * layers * 9 > _WINDOW_BYTES and size > 2 * halo:
         size //= 2
     while size > 128 and size >= 8 * halo and -(-shape[0] // size) * -(-shape[1] // size) < 4:
         size //= 2

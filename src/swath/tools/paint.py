@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -28,10 +28,16 @@ class Painter:
     mapper: Mapper
     calibration: Calibration
     applicability: Applicability
+    crops: ClassVar[bool] = True
 
-    def __call__(self, batch: Batch) -> dict[str, np.ndarray]:
-        """Each layer as stored, (1, bands, H, W)."""
-        got = self.mapper(batch)
+    @property
+    def planes(self) -> int:
+        """Features of a pixel, for the choice of a window that fits the memory."""
+        return len(self.mapper.features.names)
+
+    def __call__(self, batch: Batch, inside: tuple[slice, slice] = (slice(None), slice(None))) -> dict[str, np.ndarray]:
+        """Each layer as stored, (1, bands, H, W), for the part `inside` of the window."""
+        got = {name: values[..., inside[0], inside[1]] for name, values in self.mapper(batch).items()}
         valid = got["valid"][0]
         outside = np.full((1, *valid.shape), 255, np.uint8)
         outside[0][valid] = self.applicability.outside(got["features"][0][:, valid].T)
