@@ -175,6 +175,18 @@ def test_only_labels_of_trained_classes_can_be_scored():
     assert split.scorable(y, np.array([0]), np.array([1, 2, 3])).tolist() == [1]
 
 
+@given(scattered(), st.integers(0, 9), st.integers(0, 9))
+def test_many_labels_have_the_same_neighbours_as_few(labels, buffer, seed):
+    places = split.blocks(labels, 16)
+    test = np.random.default_rng(seed).random(len(labels)) < 0.4
+    few = split.near(places, test, buffer)
+    before, split.DENSE = split.DENSE, 0
+    try:
+        assert (split.near(places, test, buffer) == few).all()
+    finally:
+        split.DENSE = before
+
+
 def test_a_share_outside_0_and_1_is_refused():
     places = split.Places(np.arange(4), np.arange(4), np.arange(4), 8)
     with pytest.raises(LabelError, match="between 0 and 1"):

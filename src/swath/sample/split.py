@@ -18,35 +18,54 @@ from swath.sample.places import Places, blocks
 
 __all__ = ["Folds", "Places", "Side", "block_side", "blocks", "fold_table", "folds", "holdout", "near", "scorable"]
 
+# From so many labels on, neighbours are found on the ground itself (a byte a pixel) rather than by a tree of points.
+DENSE = 20_000
+LARGEST = 2**30
+
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """fold (n,) int64: in which of k folds each label is tested. buffer: pixels kept between training and test
-    labels.
+    """fold (n,) int64: in which of k folds each label is tested. buffer: pixels between training and test labels.
+
+    close (k, n) bool: labels of other folds that lie within the buffer of a fold's test labels.
     """
 
     fold: np.ndarray
     k: int
     buffer: int
     places: Places
-    left_out: tuple[int, ...]
+    close: np.ndarray
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """Of each fold: labels kept from training because they lie within the buffer."""
+        return tuple(int(n) for n in self.close.sum(axis=1))
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Index arrays (train, test) of each fold; training labels within the buffer of a test label are in neither."""
         for f in range(self.k):
             test = self.fold == f
-            yield np.flatnonzero(~test & ~near(self.places, test, self.buffer)), np.flatnonzero(test)
+            yield np.flatnonzero(~test & ~self.close[f]), np.flatnonzero(test)
 
 
 def near(places: Places, test: np.ndarray, buffer: int) -> np.ndarray:
     """(n,) bool: labels outside `test` that lie within `buffer` pixels (rows and columns alike) of a test label."""
-    from scipy.spatial import cKDTree
-
     found = np.zeros(len(places), bool)
     if buffer <= 0 or test.all() or not test.any():
         return found
-    xy = np.stack([places.row, places.column], axis=1).astype(float)
+    row, column = places.row - places.row.min(), places.column - places.column.min()
+    height, width = int(row.max()) + 1, int(column.max()) + 1
+    if len(found) > DENSE and height * width < LARGEST:
+        from scipy.ndimage import maximum_filter
+
+        ground = np.zeros((height, width), bool)
+        ground[row[test], column[test]] = True
+        wide = maximum_filter(ground, size=2 * buffer + 1, mode="constant")
+        return np.asarray(wide[row, column] & ~test)
+    from scipy.spatial import cKDTree
+
+    xy = np.stack([row, column], axis=1).astype(float)
     distance, _ = cKDTree(xy[test]).query(xy[~test], p=np.inf, distance_upper_bound=buffer + 0.5)
     found[~test] = np.isfinite(distance)
     return found
@@ -70,9 +89,8 @@ def fold_table(id: np.ndarray, y: np.ndarray, k: int, seed: int, target: np.ndar
     group = _groups(y)
     counts = np.zeros((len(place), int(group.max()) + 1))
     np.add.at(counts, (at, group), 1.0)
-    share = np.sqrt(
-        counts / counts.sum(axis=0)
-    )  # roots: a place with one of three labels matters beside one with 300 of 900
+    # Roots of shares, so that a place with one of three labels matters beside one with 300 of 900.
+    share = np.sqrt(counts / counts.sum(axis=0))
     order = np.lexsort((priority(place, seed), -np.round(share.max(axis=1) * 8)))
     target = np.full(k, 1.0 / k) if target is None else np.asarray(target, float)
     held = np.zeros((k, counts.shape[1]))
@@ -112,8 +130,8 @@ def folds(places: Places, y: np.ndarray, k: int = 5, *, seed: int = 0, buffer: i
     fold = fold_table(places.id, np.asarray(y), k, seed)
     used = np.unique(fold)
     fold, k = np.searchsorted(used, fold), len(used)
-    left = tuple(int(near(places, fold == f, kept).sum()) for f in range(k))
-    return Folds(fold, k, kept, places, left, notes)
+    close = np.stack([near(places, fold == f, kept) for f in range(k)])
+    return Folds(fold, k, kept, places, close, notes)
 
 
 def scorable(y: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
