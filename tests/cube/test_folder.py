@@ -155,7 +155,7 @@ def test_level_1_becomes_reflectance_by_the_suns_height(raster: Raster) -> None:
 
 
 def test_hls_files_of_one_date_are_bands_and_fmask_their_flag(raster: Raster) -> None:
-    for name, value in (("B02", 500), ("B8A", 3000), ("Fmask", 2)):
+    for name, value in (("B02", 500), ("B8A", 3000), ("Fmask", 2), ("SAA", 90)):
         values = np.full((1, 5, 5), value, np.uint8 if name == "Fmask" else np.int16)
         path = raster(
             f"hls/HLS.S30.T32TQM.2020123T101010.v2.0.{name}.tif", values, transform=Affine(30, 0, 5e5, 0, -30, 5e6)

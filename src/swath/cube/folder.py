@@ -11,6 +11,7 @@ import numpy as np
 from swath.cube import geotiff, picture
 from swath.cube.dates import dates_in
 from swath.cube.layer import Layer
+from swath.cube.mask import kind_of
 from swath.cube.product import folder_product, read_product
 from swath.cube.sources import Bands
 from swath.earth.recognise import find
@@ -73,8 +74,25 @@ def layers_of_files(path: str, files: list[str]) -> list[Layer]:
         reader = picture if file.lower().endswith((".png", ".jpg", ".jpeg")) else geotiff
         (layer,) = reader.read(file)
         layers.append(_named(layer, stem, fixed))
-    _belong(path, layers, stems)
+    layers = _measured(layers)
+    _belong(path, layers, [layer.tags["file"] for layer in layers])
     return side_by_side(layers)
+
+
+def _measured(layers: list[Layer]) -> list[Layer]:
+    """Without the one-band files of a product that are no bands of its sensor and no mask: angles, browse images."""
+    kept, left = [], []
+    for layer in layers:
+        name = layer.bands[0].name
+        known = sensors()[layer.sensor].bands if layer.sensor in sensors() else ()
+        if len(layer.bands) == 1 and known and find(known, name) is None and kind_of(name) is None:
+            left.append(name)
+        else:
+            kept.append(layer)
+    if not kept or not left:
+        return layers
+    names = ", ".join(dict.fromkeys(left))
+    return [replace(kept[0], notes=(*kept[0].notes, f"left out, no bands of {kept[0].sensor}: {names}")), *kept[1:]]
 
 
 def _shared(stems: list[str]) -> set[str]:
@@ -111,8 +129,10 @@ def _band_name(stem: str, fixed: set[str], key: str | None) -> str:
         if table and find(table, word) is not None:
             return word
     for word in tails:
-        if re.fullmatch(
-            r"B\d{1,2}A?|SR_B\d+|ST_B\d+|SCL|Fmask|QA_PIXEL|BQA|V[VH]|H[HV]|NDVI|EVI|[A-Z]{1,2}\d{1,2}", word, re.I
+        if word not in fixed and re.fullmatch(
+            r"B\d{1,2}A?|SR_B\d+|ST_B\d+|SCL|Fmask|QA_PIXEL|BQA|V[VH]|H[HV]|NDVI|EVI|(?!V\d|T\d\d?$)[A-Z]{1,2}\d{1,2}",
+            word,
+            re.I,
         ):
             return word
     own = [w for w in words if w not in fixed and not dates_in(w)]
