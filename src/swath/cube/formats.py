@@ -38,6 +38,7 @@ FORMATS: dict[str, str] = {
     "eopatch": "swath.cube.eopatch",
     "sentinel-2 SAFE": "swath.cube.safe",
     "landsat": "swath.cube.landsat",
+    "enmap, desis": "swath.cube.spectrometer",
     "envi": "swath.cube.envi",
     "hdf4": "swath.cube.hdf4",
     "netcdf": "swath.cube.netcdf",
