@@ -213,6 +213,18 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path, given: Any, options: Any
     assert not (tmp_path / "no").exists()
 
 
+def test_each_sensor_gives_the_indices_that_its_bands_allow(tmp_path: Path):
+    radar = make(
+        np.full((2, 40, 50), 0.1, np.float32), bands=["VV", "VH"], geobox=BOX, quantity="backscatter", sensor="sentinel-1-rtc"
+    ).assign_coords(polarisation=("band", ["VV", "VH"]))  # fmt: skip
+    result = prepare([cube(None, flags=False), radar], out=tmp_path, index="NDVI,DpRVIVV,NDVI[N=B08 R=B03]")
+    assert {f["path"]: f["bands"] for f in result.files} == {
+        "index/sentinel-2a-l2a.tif": ["NDVI", "NDVI[N=B08 R=B03]"],
+        "index/sentinel-1-rtc.tif": ["DpRVIVV"],
+    }
+    assert any("no DpRVIVV from it" in n for n in result.notes)
+
+
 def test_the_eopatch_s_five_dates(shared: Path, tmp_path: Path):
     result = prepare([str(shared / "eopatch/FiveDates")], out=tmp_path, index="NDVI", composite="median")
     bands = np.load(io.BytesIO(gzip.decompress((shared / "eopatch/FiveDates/data/BANDS-S2-L1C.npy.gz").read_bytes())))

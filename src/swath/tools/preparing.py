@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -97,41 +97,50 @@ class Todo:
 def pieces_of(opened: Opened, index: str | None, how: How | None, every: str | None) -> Todo:
     """Everything that is to be written. Raises what `prepare` raises for indices and composites."""
     todo = Todo(notes=[*opened.notes, *opened.problems])
-    refusals: list[SwathError] = []
+    made = {} if index is None else _indices(opened.cubes, index, todo.notes)
     for name, cube in opened.cubes.items():
-        indices = None
-        if index is not None:
-            try:
-                indices = _indices(cube, index)
-            except (BandError, UnitError) as error:
-                refusals.append(error)
-                todo.notes.append(f"{name}: no index: {error}")
+        indices = made.get(name)
         if how is not None:
             if "flag" not in cube.coords and {str(q) for q in cube.coords["quantity"].values} & _SEES_CLOUDS:
                 todo.notes.append(f"{name}: no mask of clouds came with the scenes; the composite is of all dates")
             todo.pieces += _composites(name, cube, how, every, indices)
         elif index is None or indices is not None:
-            _plain(todo, name, cube, index, indices)
-    if index is not None and len(refusals) == len(opened.cubes):
-        raise refusals[0]
+            _plain(todo, name, cube, indices)
     return todo
 
 
-def _indices(cube: xr.DataArray, index: str) -> Indices:
+def _indices(cubes: Mapping[str, xr.DataArray], index: str, notes: list[str]) -> dict[str, Indices]:
+    """{cube: the indices that its bands allow}. An index that no cube allows is refused; where one does not, a note."""
     from swath.cube.contract import bands_of
+    from swath.cube.formula import parse
     from swath.cube.index import plan
 
-    return plan(bands_of(cube), index, dtype=str(cube.dtype))
+    found: dict[str, list[str]] = {name: [] for name in cubes}
+    for asked, given in parse(index):
+        text = asked + (f"[{' '.join(f'{k}={v}' for k, v in given.items())}]" if given else "")
+        refusals: dict[str, SwathError] = {}
+        for name, cube in cubes.items():
+            try:
+                plan(bands_of(cube), [text], dtype=str(cube.dtype))
+                found[name].append(text)
+            except (BandError, UnitError) as error:
+                refusals[name] = error
+        if len(refusals) == len(cubes):
+            raise next((e for e in refusals.values() if isinstance(e, UnitError)), next(iter(refusals.values())))
+        notes += [f"{name}: no {text} from it: {error.got}" for name, error in refusals.items()]
+    return {
+        name: plan(bands_of(cubes[name]), texts, dtype=str(cubes[name].dtype)) for name, texts in found.items() if texts
+    }
 
 
-def _plain(todo: Todo, name: str, cube: xr.DataArray, index: str | None, indices: Indices | None) -> None:
+def _plain(todo: Todo, name: str, cube: xr.DataArray, indices: Indices | None) -> None:
     """A scene of one date as a raster, of several as a Zarr store; its indices where they are asked for."""
     from swath.cube.index import compute
 
     folder = "" if indices is None else "index"
     kind = "values" if indices is None else "index"
     if cube.sizes.get("time", 1) > 1 or cube.dtype.kind in "iu":
-        made = cube if index is None or indices is None else compute(cube, index)
+        made = cube if indices is None else compute(cube, list(indices.titles))
         todo.series.append(Series(_plain_name(name), made, folder, kind))
         return
     if "flag" in cube.coords:
