@@ -10,6 +10,7 @@ dependencies, or named by --peer). Prints a table, proof that the draw is honest
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 import venv
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,7 +31,9 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window
 
+import swath
 from swath.sample import reader
+from swath.sample.loader import Loader, Scene
 
 SIZE, BLOCK, BATCH = 256, 512, 16
 LIMIT = "rasterio, whole blocks, 2 threads (limit)"
@@ -93,29 +97,10 @@ def random_reads(paths: list[Path], side: int, n: int, pool: ThreadPoolExecutor,
 
 
 class Stream:
-    """Batches of swath, epoch after epoch, as a training would take them: stacked arrays (16, 4, 256, 256)."""
+    """Batches without end, epoch after epoch, as a training would take them."""
 
-    def __init__(self, paths: list[Path], as_float: bool) -> None:
-        self.grounds = [reader.Tiff(p) for p in paths]
-        self.as_float = as_float
-        self.epoch = 0
-        self.run = self.batches()
-
-    def batches(self):
-        """Sizes of batches without end."""
-        while True:
-            blocks = reader.plan(self.grounds, size=SIZE, seed=0, epoch=self.epoch)
-            seed = (0, self.epoch)
-            for cuts in reader.mixed(self.grounds, blocks, size=SIZE, batch=BATCH, seed=seed, threads=2):
-                stacked = np.stack([c.arrays[0] for c in cuts])
-                if self.as_float:
-                    valid = stacked != 0
-                    stacked = stacked.astype(np.float32)
-                    stacked *= np.float32(1e-4)
-                    yield len(stacked) if valid.any() else 0
-                else:
-                    yield len(stacked)
-            self.epoch += 1
+    def __init__(self, epoch: Callable[[int], Iterator[int]]) -> None:
+        self.run = (n for number in itertools.count() for n in epoch(number))
 
     def take(self, n: int) -> int:
         """Take at least n windows; how many."""
@@ -123,6 +108,25 @@ class Stream:
         while done < n:
             done += next(self.run)
         return done
+
+
+def stored_numbers(paths: list[Path]) -> Stream:
+    """Arrays (16, 4, 256, 256) of what the files hold."""
+    grounds = [reader.Tiff(p) for p in paths]
+
+    def epoch(number: int) -> Iterator[int]:
+        blocks = reader.plan(grounds, size=SIZE, seed=0, epoch=number)
+        for cuts in reader.mixed(grounds, blocks, size=SIZE, batch=BATCH, seed=(0, number), threads=2):
+            yield len(np.stack([c.arrays[0] for c in cuts]))
+
+    return Stream(epoch)
+
+
+def whole_batches(paths: list[Path]) -> Stream:
+    """What a model is trained on: Batch of float32 values with validity, from cubes that swath.open opened."""
+    scenes = [Scene({"scene": swath.open(p)}, place=p.stem, block=(BLOCK, BLOCK)) for p in paths]
+    loader = Loader(scenes, size=SIZE, batch=BATCH, threads=2)
+    return Stream(lambda number: (len(batch) for batch in loader.epoch(number)))
 
 
 PEER = """
@@ -254,12 +258,12 @@ def main() -> None:
 def run(arguments: argparse.Namespace, paths: list[Path], folder: Path) -> None:
     n, side, rng = arguments.windows, arguments.side, np.random.default_rng(0)
     pool = ThreadPoolExecutor(2)
-    stored, floats = Stream(paths, as_float=False), Stream(paths, as_float=True)
+    stored, floats = stored_numbers(paths), whole_batches(paths)
     cases = {
         LIMIT: lambda: whole_blocks(paths, side, n, pool, rng),
         "rasterio, random windows, 2 threads": lambda: random_reads(paths, side, n // 8, pool, rng),
         "swath, batches of stored numbers": lambda: stored.take(n),
-        "swath, batches of float32 with validity": lambda: floats.take(n),
+        "swath.Loader, Batch of float32 with validity": lambda: floats.take(n),
     }
     others = peers(arguments, folder, n // 8)
     rates: dict[str, list[float]] = {name: [] for name in [*cases, *others]}
@@ -288,7 +292,7 @@ def run(arguments: argparse.Namespace, paths: list[Path], folder: Path) -> None:
     result = {
         "benchmark": "sampling",
         "of_limit": round(ours / median[LIMIT], 3),
-        "of_limit_float32": round(median["swath, batches of float32 with validity"] / median[LIMIT], 3),
+        "of_limit_float32": round(median["swath.Loader, Batch of float32 with validity"] / median[LIMIT], 3),
         "over_torchgeo": round(ours / max(median[name] for name in others), 2) if others else None,
         **{k: round(v, 5) for k, v in proof.items()},
     }

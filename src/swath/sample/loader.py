@@ -46,6 +46,10 @@ class Scene:
             )
 
     @cached_property
+    def _windows(self) -> window.Windows:
+        return window.Windows(self.cubes, allow=self.allow, budget=0)
+
+    @cached_property
     def _facts(self) -> dict[str, Pixels]:
         return {name: _facts_of(da) for name, da in self.cubes.items()}
 
@@ -73,7 +77,7 @@ class Scene:
 
     def read(self, rows: slice, columns: slice) -> tuple[np.ndarray, ...]:
         """Values and validity (T, C, h, w) by sensor, then the target (h, w) where there is one."""
-        pixels = window.read(self.cubes, rows, columns, allow=self.allow).pixels
+        pixels = self._windows.read(rows, columns).pixels
         out = [a for name in self.cubes for a in (pixels[name].values[0], pixels[name].valid[0])]
         return tuple(out) if self.target is None else (*out, self.target[rows, columns])
 
@@ -208,7 +212,7 @@ def join(batches: Sequence[Batch]) -> Batch:
 
     Raises GridError when one sensor comes with different bands or sizes, or only some examples have a target.
     """
-    pixels = {name: _stack(name, batches) for b in batches for name in b.pixels}
+    pixels = {name: _stack(name, batches) for name in dict.fromkeys(n for b in batches for n in b.pixels)}
     targets = [b.target for b in batches]
     if any(t is None for t in targets) and not all(t is None for t in targets):
         raise GridError(rule="all examples of a batch have a target, or none", got="some without", remedy="leave out")
@@ -234,8 +238,9 @@ def _stack(name: str, batches: Sequence[Batch]) -> Pixels:
     longest = max(p.values.shape[1] for p in parts if p is not None)
     total = sum(len(b) for b in batches)
     c, h, w = first.values.shape[2:]
-    values = np.zeros((total, longest, c, h, w), np.float32)
-    valid = np.zeros(values.shape, bool)
+    whole = all(p is not None and p.values.shape[1] == longest for p in parts)
+    new = np.empty if whole else np.zeros
+    values, valid = new((total, longest, c, h, w), np.float32), new((total, longest, c, h, w), bool)
     day, lonlat = np.full((total, longest), np.nan), np.full((total, 2), np.nan)
     at = 0
     for batch, part in zip(batches, parts, strict=True):
