@@ -97,3 +97,13 @@ def test_an_area_cuts_on_the_grid_and_one_outside_is_refused(raster: Raster) -> 
     assert float(part.values.min()) in whole.values
     with pytest.raises(GridError, match="area"):
         swath.open(path, area="0,0,1,1")
+
+
+def test_a_cube_is_pickled_unread_and_reads_the_same(raster: Raster) -> None:
+    import pickle
+
+    values = np.arange(12 * 5000, dtype=np.uint16).reshape(1, 12, 5000)
+    cube = swath.open(raster("p.tif", values))
+    sent = pickle.dumps(cube.isel(y=slice(2, 5)))
+    assert len(sent) < values.nbytes
+    assert (pickle.loads(sent).values == values[:, 2:5]).all()

@@ -47,7 +47,8 @@ class ArraySource:
     @property
     def dtype(self) -> np.dtype:
         """The stored type."""
-        return np.dtype(self.values.dtype)
+        kind: np.dtype = np.dtype(self.values.dtype)
+        return kind
 
     def read(self, dates: Sequence[int], bands: Sequence[int], rows: slice, columns: slice) -> np.ndarray:
         """A copy of the window."""
@@ -56,16 +57,28 @@ class ArraySource:
 
 
 def lazy(source: Source) -> Any:
-    """A (T, B, H, W) lazily indexed array for xarray: only what is asked for is read."""
+    """A (T, B, H, W) lazily indexed array for xarray: only what is asked for is read; it can be pickled unread."""
+    from xarray.core import indexing
+
+    return indexing.LazilyIndexedArray(_backend(source))
+
+
+def _backend(source: Source) -> Any:
+    """The source as xarray's backend array, whose base class is imported only here."""
     from xarray.backends import BackendArray
     from xarray.core import indexing
 
-    class _Backend(BackendArray):
+    class _Backend(BackendArray):  # type: ignore[misc]
         def __init__(self) -> None:
             self.shape, self.dtype = source.shape, source.dtype
 
+        def __reduce__(self) -> tuple[Any, ...]:
+            return _backend, (source,)
+
         def __getitem__(self, key: Any) -> np.ndarray:
-            return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._get)
+            adapter, outer = indexing.explicit_indexing_adapter, indexing.IndexingSupport.OUTER
+            found: np.ndarray = adapter(key, self.shape, outer, self._get)
+            return found
 
         def _get(self, key: tuple[Any, ...]) -> np.ndarray:
             t, b, y, x = key
@@ -84,7 +97,7 @@ def lazy(source: Source) -> Any:
             drop = tuple(axis for axis, gone in enumerate((drop_t, drop_b, drop_y, drop_x)) if gone)
             return out.squeeze(axis=drop) if drop else out
 
-    return indexing.LazilyIndexedArray(_Backend())
+    return _Backend()
 
 
 def _indices(key: Any, size: int) -> tuple[list[int], bool]:
