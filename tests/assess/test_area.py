@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swath.assess.area import area_by_class, design_based, from_points
@@ -40,6 +40,7 @@ def test_the_interval_is_near_the_published_one_where_that_is_sound():
     assert area.high - area.value > area.value - area.low
 
 
+@settings(max_examples=12)
 @given(st.lists(st.integers(0, 40), min_size=9, max_size=9), st.sampled_from([0.9, 0.95]))
 def test_areas_sum_to_the_whole_and_lie_in_their_intervals(cells, level):
     confusion = np.reshape(cells, (3, 3)) + 2 * np.eye(3)
@@ -89,6 +90,13 @@ def test_a_stratum_with_one_unit_is_named():
     counts = from_points([0, 0, 1], [0, 0, 1], [0, 0, 1], 2, 2)
     with pytest.raises(DesignError, match=r"fewer in water \(1\)"):
         design_based(counts, [1.0, 1.0], unit="ha", strata=["land", "water"])
+
+
+def test_thin_strata_and_few_units_of_a_class_are_said():
+    got = stratified_by_map([[2, 0], [3, 95]], np.array([10.0, 90.0]), unit="ha")
+    assert "2 in 0" in got.overall.reason
+    assert "5 sample units" in got.areas[0].reason
+    assert not stratified_by_map([[20, 0], [3, 95]], np.array([10.0, 90.0]), unit="ha").overall.reason
 
 
 def test_a_stratum_without_area_may_be_without_units():

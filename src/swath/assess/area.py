@@ -21,6 +21,7 @@ __all__ = ["DesignBased", "area_by_class", "design_based", "from_points", "inter
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 FEW = 10  # units of a class below which intervals are found to be wider than their level
+THIN = 5  # sample units of a stratum below which intervals of all classes are found to be wider
 SOURCE = "Olofsson et al. 2014; Stehman 2014; interval: stratified score and recovered variances"
 
 
@@ -100,6 +101,8 @@ def design_based(
     names = [str(s) for s in (strata if strata is not None else range(len(area)))]
     _enough(n, area, names)
     used = area > 0
+    thin = [f"{int(k)} in {name}" for name, k, a in zip(names, n, area, strict=True) if a > 0 and k < THIN]
+    sparse = f"interval may be wider than its level: few sample units ({', '.join(thin)})" if thin else ""
     c, n, weight = c[used], n[used], area[used] / area.sum()
     table = None if mapped is None else np.asarray(mapped, float)[used]
     part = None if fraction is None else np.asarray(fraction, float)[used]
@@ -111,12 +114,12 @@ def design_based(
         value, low, high, domain = (float(v[0]) for v in got[name])
         if not np.isfinite(value):
             return undefined("1", f"no sample unit {why}", method=how, level=level)
-        few = f"interval wider than its level: {int(domain)} sample units" if domain < FEW else ""
+        few = f"interval wider than its level: {int(domain)} sample units" if domain < FEW else sparse
         return Estimate(value, "1", low, high, level, int(domain), f"{how}; {SOURCE}", simulated, few)
 
     def area_of(k: int) -> Estimate:
         e, found = estimate(f"area {k}", ""), int(c[:, :, k].sum())
-        few = f"interval wider than its level: {found} sample units of this class" if found < FEW else ""
+        few = f"interval wider than its level: {found} sample units of this class" if found < FEW else sparse
         return replace(e, value=e.value * total, low=e.low * total, high=e.high * total, unit=unit, n=units, reason=few)
 
     users = [estimate(f"user's {k}", "lies in this map class") for k in range(kinds)]

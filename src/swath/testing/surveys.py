@@ -1,4 +1,7 @@
-"""Simulated surveys of simulated worlds: how often design-based intervals hold the truth. Used by fast and slow tests."""
+"""Simulated surveys of simulated worlds: how often design-based intervals hold the truth.
+
+`python -m swath.testing.surveys` prints the table (some minutes). Everything here is simulated.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from swath.assess.area import intervals
+
+__all__ = ["Survey", "coverage", "heavy", "surveys", "worlds"]
 
 # Shares of truth classes within each map class, about which worlds vary; the first class is rare.
 TRUTH = np.array(
@@ -33,13 +38,25 @@ def surveys() -> list[Survey]:
     regions[:, 0] = [0.002, 0.010, 0.001, 0.040, 0.090]
     regions /= regions.sum(1, keepdims=True)
     halves = np.concatenate([own, own[3:]])
-    thin = np.array([0.015, 0.12, 0.265, 0.57, 0.03])
+    thin = np.array([0.015, 0.12, 0.265, 0.59, 0.01])
+    small = np.array([0.36, 0.31, 0.21, 0.11, 0.01])
     return [
         Survey("strata: map classes", MAPPED, np.array([60, 75, 150, 355]), own),
-        Survey("map classes, one in two parts, 2 points in one", thin, np.array([60, 75, 150, 353, 2]), halves),
+        Survey("map classes, 2 points in a stratum", thin, np.array([60, 75, 150, 353, 2]), halves),
         Survey("strata: regions", REGIONS, np.array([210, 180, 120, 60, 70]), regions),
-        Survey("regions, 2 points in one", REGIONS, np.array([230, 200, 140, 68, 2]), regions),
+        Survey("regions, 2 points in one", small, np.array([230, 200, 140, 68, 2]), regions),
         Survey("simple random", np.ones(1), np.array([640]), MAPPED[None]),
+    ]
+
+
+def heavy() -> list[Survey]:
+    """Designs that ought not to be: two points for a stratum that carries much of the doubt."""
+    regions = surveys()[3].mix
+    return [
+        Survey("2 points in the rare class", MAPPED, np.array([2, 75, 150, 400]), np.eye(4)),
+        Survey("2 points in a class of 12 %", MAPPED, np.array([60, 2, 75, 150]), np.eye(4)),
+        Survey("2 points in a region of 5 %", REGIONS, np.array([230, 200, 140, 68, 2]), regions),
+        Survey("2 points in two regions", REGIONS, np.array([230, 200, 140, 2, 2]), regions),
     ]
 
 
@@ -51,7 +68,7 @@ def worlds(survey: Survey, number: int, rng: np.random.Generator) -> np.ndarray:
     spread = off * np.exp(rng.normal(0, 0.4, (number, k, k)))
     spread *= (np.minimum(wrong, 0.7) / spread.sum(2))[:, :, None]
     truth = spread + np.eye(k) * (1 - spread.sum(2))[:, :, None]
-    return np.einsum("sm,nmt->nsmt", survey.mix, truth)
+    return np.asarray(np.einsum("sm,nmt->nsmt", survey.mix, truth))
 
 
 def coverage(
@@ -81,3 +98,16 @@ def coverage(
         behind = counts[:, :, :, int(name[-1])].sum((1, 2)) if name.startswith("area") else units
         out[name] = float(held[fine].mean()), float(behind.mean())
     return out
+
+
+def _table(number: int = 2000) -> None:
+    """Print coverage in per cent by survey, level and quantity, with the mean sample units behind it."""
+    for survey in [*surveys(), *heavy()]:
+        for level in (0.90, 0.95):
+            found = coverage(survey, level, number=number)
+            cells = "  ".join(f"{name} {100 * held:.1f} ({units:.0f})" for name, (held, units) in found.items())
+            print(f"{survey.name} @ {level:.2f}: {cells}", flush=True)
+
+
+if __name__ == "__main__":
+    _table()
