@@ -77,7 +77,9 @@ def _vector(source: Any, made: ClassMap, column: str | None, xy: str | None, tit
     design = read_design(frame.data)
     if (made.grid is None or made.grid.crs is None) and {"pixel_row", "pixel_column"} <= set(frame.data.columns):
         row, col = (frame.data[name].to_numpy(float) + 0.5 for name in ("pixel_row", "pixel_column"))
-        frame = vector.Frame(frame.data, shapely.points(col, row), None, pixels=True)  # whatever CRS an editor gave it
+        frame = vector.Frame(
+            frame.data, np.asarray(shapely.points(col, row)), None, pixels=True
+        )  # whatever CRS an editor gave it
     name: Any = column
     if design is not None and column is None and "label" in frame.data.columns:
         name = "label"
