@@ -265,10 +265,12 @@ class BlockFile:
         out = np.empty((rows.stop - rows.start, columns.stop - columns.start, self.count), self.dtype)
         stride = self.block * self.count * self.dtype.itemsize
         for base, y, x in self._pieces(rows, columns):
-            width = (x.stop - x.start) * self.count * self.dtype.itemsize
-            for k in range(y.stop - y.start):
-                line = np.frombuffer(os.pread(self._file, width, base + k * stride), self.dtype)
-                out[y.start + k, x] = line.reshape(-1, self.count)
+            height, width = y.stop - y.start, x.stop - x.start
+            # One read from the first to the last pixel of this part of the block, then the rows are cut from it.
+            length = (height - 1) * stride + width * self.count * self.dtype.itemsize
+            data = os.pread(self._file, length, base).ljust(height * stride, b"\0")
+            rows_of = np.frombuffer(data, self.dtype, count=height * self.block * self.count)
+            out[y, x] = rows_of.reshape(height, self.block, self.count)[:, :width]
         return np.moveaxis(out, -1, 0)
 
     def crc(self, rows: slice, columns: slice) -> int:

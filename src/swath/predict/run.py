@@ -102,8 +102,10 @@ class Work:
         """
         y, x = tile.inside
         seen = np.zeros((y.stop - y.start, x.stop - x.start), bool)
-        for pixels in batch.pixels.values():
-            seen |= pixels.valid[0, :, :, y, x].any(axis=(0, 1))
+        for plane in (p for pixels in batch.pixels.values() for date in pixels.valid[0] for p in date):
+            seen |= plane[y, x]
+            if seen.all():
+                break
         if not seen.any():
             return "empty", []
         if getattr(self.function, "crops", False):

@@ -104,13 +104,15 @@ class Windows:
 
     def _pixels(self, name: str, rows: slice, columns: slice) -> Pixels:
         facts = self._facts[name]
-        direct = self._direct[name]
-        stored, flag = _load(self.cubes[name], rows, columns) if direct else self._assemble(name, rows, columns)
-        valid = _valid(stored, facts.nodata)
+        if self._direct[name]:
+            stored, flag = _load(self.cubes[name], rows, columns)
+            values, valid = stored.astype(np.float32, copy=False), _valid(stored, facts.nodata)
+        else:
+            values, valid, flag = self._assemble(name, rows, columns)
         if flag is not None:
             valid &= facts.good[flag][:, None]
         return Pixels(
-            values=stored.astype(np.float32, copy=False)[None],
+            values=values[None],
             valid=valid[None],
             bands=facts.bands,
             gsd=facts.gsd,
@@ -118,35 +120,31 @@ class Windows:
             lonlat=_centre(facts, rows, columns)[None],
         )
 
-    def _assemble(self, name: str, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray | None]:
-        """The window put together from kept blocks."""
-        unit = self.unit
+    def _assemble(self, name: str, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Values, validity and flags of the window, put together from kept blocks, each number copied once."""
+        unit, nodata = self.unit, self._facts[name].nodata
         keys = [
             (name, i, j)
             for i in range(rows.start // unit, -(-rows.stop // unit))
             for j in range(columns.start // unit, -(-columns.stop // unit))
         ]
-        out: np.ndarray | None = None
+        if not keys:
+            raise GridError(rule="a window has at least one pixel", got=f"{rows}, {columns}", remedy="widen the window")
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        dates_bands = tuple(n for d, n in self.cubes[name].sizes.items() if d not in ("y", "x"))
+        dates_bands = (1,) * (2 - len(dates_bands)) + dates_bands
+        values, valid = np.empty((*dates_bands, *shape), np.float32), np.empty((*dates_bands, *shape), bool)
         flags: np.ndarray | None = None
         for (_, i, j), (stored, flag) in self._blocks(keys):
-            if len(keys) == 1:
-                y, x = (
-                    slice(rows.start - i * unit, rows.stop - i * unit),
-                    slice(columns.start - j * unit, columns.stop - j * unit),
-                )
-                return stored[..., y, x], None if flag is None else flag[..., y, x]
-            if out is None:
-                shape = (rows.stop - rows.start, columns.stop - columns.start)
-                out = np.empty((*stored.shape[:2], *shape), stored.dtype)
-                flags = None if flag is None else np.empty((len(flag), *shape), flag.dtype)
             y, into_y = _overlap(rows, i * unit, stored.shape[-2])
             x, into_x = _overlap(columns, j * unit, stored.shape[-1])
-            out[..., into_y, into_x] = stored[..., y, x]
-            if flags is not None and flag is not None:
+            part = stored[..., y, x]
+            values[..., into_y, into_x] = part
+            valid[..., into_y, into_x] = _valid(part, nodata)
+            if flag is not None:
+                flags = np.empty((len(flag), *shape), flag.dtype) if flags is None else flags
                 flags[..., into_y, into_x] = flag[..., y, x]
-        if out is None:
-            raise GridError(rule="a window has at least one pixel", got=f"{rows}, {columns}", remedy="widen the window")
-        return out, flags
+        return values, valid, flags
 
     def _blocks(self, keys: list[tuple[str, int, int]]) -> Any:
         """(key, block) of every key: first those that nobody reads yet are read, then the others are waited for."""
