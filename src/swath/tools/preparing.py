@@ -52,7 +52,9 @@ class Maker:
         out = {picture: made[None]} if picture else {}
         if self.indices is not None and index:
             if self.how == "median":
-                dated = self.indices(np.where(valid, values, np.nan))
+                # a date at a time: formulas work in double precision, and a window of all dates would be large
+                whole = zip(values, valid, strict=True)
+                dated = np.concatenate([self.indices(np.where(ok, date, np.nan)[None]) for date, ok in whole])
                 out[index] = composite.median(dated, np.isfinite(dated))[None]
             else:
                 out[index] = self.indices(made[None])
