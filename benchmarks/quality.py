@@ -160,7 +160,7 @@ def patch_cubes(folder: Path) -> tuple[dict, dict, np.ndarray]:
 
     def load(name: str) -> np.ndarray:
         path = folder / name
-        raw = gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes()
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         return np.load(BytesIO(raw))
 
     def dates(name: str) -> np.ndarray:

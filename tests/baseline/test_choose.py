@@ -34,11 +34,11 @@ def test_of_two_within_one_point_the_earlier_wins(monkeypatch):
     y = np.arange(60) % 2
     x = np.random.default_rng(1).random((60, 5)).astype(np.float32) + y[:, None]
     table, dealt = table_of(y, x)
-    got = choose.choose(table, FLAT, [], folds=dealt)
+    got = choose.choose(table, FLAT, [], deals=[dealt])
     values = [e.value for _, e in got.scores]
     assert got.chosen.name == ("first" if values[0] >= values[1] - 0.01 else "second")
     monkeypatch.setitem(CANDIDATES, "class", twice[::-1])
-    again = choose.choose(table, FLAT, [], folds=dealt)
+    again = choose.choose(table, FLAT, [], deals=[dealt])
     assert again.chosen.name == ("second" if values[1] >= values[0] - 0.01 else "first")
 
 
@@ -46,7 +46,7 @@ def test_labels_of_a_class_in_one_place_are_not_scored_and_no_error():
     y = np.r_[np.arange(40) % 2, [2, 2, 2]]
     place = np.r_[np.arange(40) % 6, [9, 9, 9]]
     table, dealt = table_of(y, place=place)
-    got = choose.choose(table, FLAT, [], folds=dealt, fast=True)
+    got = choose.choose(table, FLAT, [], deals=[dealt], fast=True)
     assert not got.oof.scorable[-3:].any()
     assert np.isnan(got.oof.value[-3:]).all()
     assert got.scores[0][1].n == 40
@@ -55,14 +55,14 @@ def test_labels_of_a_class_in_one_place_are_not_scored_and_no_error():
 def test_one_class_is_refused():
     table, dealt = table_of(np.zeros(20, int))
     with pytest.raises(LabelError, match="two classes"):
-        choose.choose(table, FLAT, [], folds=dealt)
+        choose.choose(table, FLAT, [], deals=[dealt])
 
 
 def test_the_score_is_pooled_and_has_an_interval_over_places():
     y = np.arange(90) % 3
     x = np.random.default_rng(2).random((90, 5)).astype(np.float32) + y[:, None] / 3
     table, dealt = table_of(y, x)
-    got = choose.choose(table, FLAT, [], folds=dealt, fast=True)
+    got = choose.choose(table, FLAT, [], deals=[dealt], fast=True)
     score = dict(got.scores)[got.chosen.name]
     ok = got.oof.scorable
     assert score.value == pytest.approx((got.oof.value[ok].argmax(1) == y[ok]).mean(), abs=1e-9)

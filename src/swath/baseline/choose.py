@@ -7,7 +7,7 @@ No clock takes part, so the same labels, places and seed choose the same on any 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,14 +18,20 @@ from swath.errors import LabelError
 from swath.estimate import Estimate, undefined
 from swath.sample.split import Folds
 
-__all__ = ["CANDIDATES", "Candidate", "Choice", "OutOfFold", "Table", "candidates_for", "choose"]
+__all__ = ["CANDIDATES", "Candidate", "Choice", "OutOfFold", "Table", "candidates_for", "choose", "deals_for"]
 
 CLOSE = 0.01  # one point
+REPEATED = 320  # label scores that are wished for; few labels are judged on several deals of the folds
+MOST_DEALS = 4
+JUDGED_TREES = 100  # a forest is judged with fewer trees than it maps with
 FAST = ("majority", "mean", "shrunk LDA", "logistic", "ridge")
 SPECTRA = ("spectra", "indices", "season", "tokens")
 REDUCED = ("components", "season", "tokens")
-SPACE = ("components", "space", "season", "tokens")
+PLAIN = ("spectra", "indices", "tokens")
 AROUND = ("components", "space", "profile", "season", "tokens")
+WIDE = ("spectra", "indices", "season", "components", "space", "tokens")
+TREES = ("extra trees", "random forest", "histogram boosting")
+HYPERSPECTRAL = 40  # bands beyond which trees read components: hundreds of like bands would crowd out all else
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +51,21 @@ CANDIDATES: dict[str, tuple[Candidate, ...]] = {
         Candidate("logistic on components", "logistic", REDUCED),
         Candidate("shrunk LDA on space", "shrunk LDA", AROUND),
         Candidate("shrunk LDA on space, smoothed", "shrunk LDA", AROUND, True),
-        Candidate("extra trees on spectra", "extra trees", SPECTRA),
-        Candidate("extra trees on space", "extra trees", SPACE),
-        Candidate("extra trees on space, smoothed", "extra trees", SPACE, True),
-        Candidate("random forest on components", "random forest", REDUCED),
+        Candidate("extra trees on spectra", "extra trees", PLAIN),
+        Candidate("extra trees on space", "extra trees", WIDE),
+        Candidate("extra trees on space, smoothed", "extra trees", WIDE, True),
+        Candidate("random forest on spectra", "random forest", PLAIN),
         Candidate("SVM on components", "SVM", REDUCED),
-        Candidate("histogram boosting on components", "histogram boosting", REDUCED),
+        Candidate("histogram boosting on spectra", "histogram boosting", PLAIN),
     ),
     "number": (
         Candidate("mean", "mean", ()),
         Candidate("ridge on spectra", "ridge", SPECTRA),
-        Candidate("ridge on space", "ridge", SPACE),
-        Candidate("extra trees on spectra", "extra trees", SPECTRA),
-        Candidate("extra trees on space", "extra trees", SPACE),
-        Candidate("random forest on components", "random forest", REDUCED),
-        Candidate("histogram boosting on components", "histogram boosting", REDUCED),
+        Candidate("ridge on space", "ridge", AROUND),
+        Candidate("extra trees on spectra", "extra trees", PLAIN),
+        Candidate("extra trees on space", "extra trees", WIDE),
+        Candidate("random forest on spectra", "random forest", PLAIN),
+        Candidate("histogram boosting on spectra", "histogram boosting", PLAIN),
     ),
 }
 
@@ -109,13 +115,27 @@ def candidates_for(features: Features, kind: str, *, fast: bool = False) -> list
             continue
         if one.smoothed and "components" not in features.groups:
             continue
+        one = replace(one, groups=_groups(one, features))
         columns = tuple(features.columns(one.groups).tolist())
         key = (one.model, columns, one.smoothed)
-        if key in seen or (one.groups and not columns):
+        if key in seen or (one.model not in ("majority", "mean") and not columns):
             continue
         seen.add(key)
         out.append(one)
     return out
+
+
+def _groups(one: Candidate, features: Features) -> tuple[str, ...]:
+    """The candidate's groups that there are; for trees on hyperspectral scenes components in the place of spectra."""
+    groups = one.groups
+    if one.model in TREES and any(len(s.live) > HYPERSPECTRAL for s in features.sensors):
+        groups = tuple(dict.fromkeys("components" if g == "spectra" else g for g in groups))
+    return tuple(g for g in groups if g in features.groups)
+
+
+def deals_for(count: int) -> int:
+    """How often the folds are dealt anew for so many labels: with few, one deal decides by luck."""
+    return int(np.clip(REPEATED // max(1, count), 1, MOST_DEALS))
 
 
 def choose(
@@ -123,89 +143,85 @@ def choose(
     features: Features,
     patches: list[Patch],
     *,
-    folds: Folds,
+    deals: Sequence[Folds],
     seed: int = 0,
     fast: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Choice:
-    """Judge every candidate on the same folds and take the best.
+    """Judge every candidate on the same deals of folds and take the best.
 
-    folds: of the table's labels, with the buffer in which training labels sit out.
-    Raises LabelError when fewer than two classes (or labels) can be used.
+    deals: folds of the table's labels, each with the buffer in which training labels sit out; scores are pooled over
+    them, out-of-fold predictions are kept of the first. Raises LabelError when fewer than two classes or values are left.
     """
     if len(np.unique(table.y)) < 2:
         raise LabelError(rule="a map needs at least two classes or values", got="one", remedy="add labels of another")
     offered = candidates_for(features, "class" if table.classes else "number", fast=fast)
-    parts = [(np.isin(np.arange(len(table.y)), train), folds.fold == k) for k, (train, _) in enumerate(folds)]
-    results: dict[str, OutOfFold] = {}
+    results: dict[str, list[OutOfFold]] = {}
     for number, one in enumerate(offered):
         if progress is not None:
             progress(number, len(offered), f"judging {one.name}")
         if one.name not in results:
             siblings = [c for c in offered if (c.model, c.groups) == (one.model, one.groups)]
-            results |= _judge(siblings, table, features, patches, folds, parts, seed)
-    scores = [(one.name, _score(table, results[one.name], one.name, seed)) for one in offered]
+            judged = [_judge(siblings, table, features, patches, folds, seed) for folds in deals]
+            results |= {c.name: [j[c.name] for j in judged] for c in siblings}
+    scores = [(one.name, _score(table, results[one.name], seed)) for one in offered]
     values = np.array([e.value if e.defined else -np.inf for _, e in scores])
     best = int(np.flatnonzero(values >= values.max() - CLOSE)[0])
-    return Choice(offered[best], results[offered[best].name], scores)
+    return Choice(offered[best], results[offered[best].name][0], scores)
 
 
 def _judge(
-    siblings: Sequence[Candidate],
-    table: Table,
-    features: Features,
-    patches: list[Patch],
-    folds: Folds,
-    parts: list[tuple[np.ndarray, np.ndarray]],
-    seed: int,
+    siblings: Sequence[Candidate], table: Table, features: Features, patches: list[Patch], folds: Folds, seed: int
 ) -> dict[str, OutOfFold]:
     """Out-of-fold predictions of candidates that differ only in smoothing: each fold's model is fitted once."""
     columns = features.columns(siblings[0].groups)
     out = {c.name: np.full((len(table.y), max(1, table.classes)), np.nan, np.float32) for c in siblings}
     scorable = np.zeros(len(table.y), bool)
-    for train, held in parts:
-        if not train.any() or (table.classes and not len(np.unique(table.y[train]))):
+    for k, (train, _) in enumerate(folds):
+        held = folds.fold == k
+        if not len(train):
             continue
         known = np.isin(table.y, np.unique(table.y[train])) if table.classes else np.ones(len(held), bool)
-        model = learner.fit(
-            siblings[0].model, table.x[train][:, columns], table.y[train], classes=table.classes, seed=seed
-        )
+        x = table.x[np.ix_(train, columns)]
+        model = learner.fit(siblings[0].model, x, table.y[train], classes=table.classes, seed=seed, trees=JUDGED_TREES)
         for c in siblings:
             if c.smoothed:
                 out[c.name][held] = smoothed_at(patches, held, columns, model.predict, table.classes)[held]
             else:
-                out[c.name][held] = model.predict(np.ascontiguousarray(table.x[held][:, columns].T)).T
+                out[c.name][held] = model.predict(np.ascontiguousarray(table.x[np.ix_(held, columns)].T)).T
         scorable |= held & known
     for value in out.values():
         value[~scorable] = np.nan
     return {name: OutOfFold(value, folds.fold, scorable) for name, value in out.items()}
 
 
-def _score(table: Table, got: OutOfFold, name: str, seed: int) -> Estimate:
-    """Share right, or R2, pooled over scorable labels; interval by drawing places again (seeded)."""
-    where = f"{len(np.unique(table.place))} places in {len(np.unique(got.fold))} spatial folds"
-    ok = got.scorable
+def _score(table: Table, deals: Sequence[OutOfFold], seed: int) -> Estimate:
+    """Share right, or R2, pooled over the scorable labels of all deals; interval by drawing places again (seeded)."""
+    folds = len(np.unique(deals[0].fold))
+    where = f"{len(np.unique(table.place))} places in {folds} spatial folds" + (
+        f", dealt {len(deals)} times" if len(deals) > 1 else ""
+    )
+    ok = np.concatenate([d.scorable for d in deals])
     if not ok.any():
         return undefined("1", "no label could be scored: no class stands in two places", method=where)
+    value = np.concatenate([d.value for d in deals])[ok]
+    truth, place = (np.tile(a, len(deals))[ok] for a in (table.y, table.place))
     if table.classes:
-        top = (got.value[ok].argmax(1) == table.y[ok]).astype(float)
-        numerator, denominator = top, np.ones(len(top))
+        numerator, denominator = (value.argmax(1) == truth).astype(float), np.ones(len(truth))
     else:
-        truth = table.y[ok].astype(float)
-        numerator = (truth - got.value[ok, 0]) ** 2
-        denominator = (truth - truth.mean()) ** 2
-    ids, inverse = np.unique(table.place[ok], return_inverse=True)
+        numerator, denominator = (truth - value[:, 0]) ** 2, (truth - truth.mean()) ** 2
+    ids, inverse = np.unique(place, return_inverse=True)
     up, down = np.bincount(inverse, numerator), np.bincount(inverse, denominator)
     drawn = np.random.default_rng(seed).integers(0, len(ids), (1000, len(ids)))
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratios = up[drawn].sum(1) / down[drawn].sum(1)
-        value = up.sum() / down.sum()
+        ratios, share = up[drawn].sum(1) / down[drawn].sum(1), up.sum() / down.sum()
     if not table.classes:
-        ratios, value = 1 - ratios, 1 - value
-    if not np.isfinite(value):
-        return undefined("1", "all held-out values are the same", n=int(ok.sum()), method=where)
+        ratios, share = 1 - ratios, 1 - share
+    count = int(np.logical_or.reduce([d.scorable for d in deals]).sum())
+    if not np.isfinite(share):
+        return undefined("1", "all held-out values are the same", n=count, method=where)
     low, high = np.nanpercentile(ratios, [2.5, 97.5]) if len(ids) > 1 else (np.nan, np.nan)
     measure = "accuracy" if table.classes else "R2"
     return Estimate(
-        float(value), "1", float(low), float(high), n=int(ok.sum()), method=f"{measure}, {where}, places drawn again"
+        float(share), "1", float(low), float(high), n=count, method=f"{measure}, {where}, places drawn again"
     )

@@ -1,8 +1,9 @@
 """Pixel features from several sensors and dates, in small named groups: fitted once, the same in every window.
 
-Groups: spectra (every date's bands, gaps filled; a season as level and shape), indices (normalised differences, from reflectance only), components
-(minimum noise fraction), space (components smoothed at several scales), profile (openings and closings), texture,
-season (statistics over time and harmonics), tokens (of an Encoder). Layers of one sensor are in `layers`.
+Groups: spectra (every date's bands, gaps filled; a season as level and shape), indices (normalised differences, from
+reflectance only), components (minimum noise fraction), space (components smoothed at several scales), profile
+(openings and closings), texture, season (statistics over time and harmonics), tokens (of an Encoder). Layers of one
+sensor are in `layers`.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from swath.baseline.spectral import project
 
 __all__ = ["CLASSIFIERS", "REGRESSORS", "Learned", "fit", "tree_importances"]
 
-TREES = 300
-_ROWS = 8192
+TREES = 200
+_ROWS = 65536
 
 
 class Learned(Protocol):
@@ -28,14 +28,17 @@ class Learned(Protocol):
         ...
 
 
-def fit(name: str, x: np.ndarray, y: np.ndarray, *, classes: int, seed: int) -> Learned:
-    """Fit one of CLASSIFIERS (classes > 0, y class indices) or REGRESSORS (classes 0, y numbers) on rows x (n, F)."""
+def fit(name: str, x: np.ndarray, y: np.ndarray, *, classes: int, seed: int, trees: int = TREES) -> Learned:
+    """Fit one of CLASSIFIERS (classes > 0, y class indices) or REGRESSORS (classes 0, y numbers) on rows x (n, F).
+
+    trees: how many a forest grows.
+    """
     if not classes:
-        return REGRESSORS[name](x, y.astype(np.float64), seed)
+        return REGRESSORS[name](x, y.astype(np.float64), seed, trees)
     seen, index = np.unique(y.astype(int), return_inverse=True)
     if len(seen) == 1:
         return Constant(np.eye(classes, dtype=np.float32)[seen[0]])
-    return Spread(CLASSIFIERS[name](x, index, seed), seen, classes)
+    return Spread(CLASSIFIERS[name](x, index, seed, trees), seen, classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """Mean of trees, added in the order they were grown, in blocks of pixels that stay in the cache."""
+    """Mean of trees, added in the order they were grown, in blocks of pixels that bound the memory."""
 
     model: Any
     classes: int
@@ -88,12 +91,13 @@ class Forest:
     def predict(self, planes: np.ndarray) -> np.ndarray:
         """(K, n) mean class shares, or (1, n) mean value."""
         out = np.empty((max(1, self.classes), planes.shape[1]), np.float32)
-        trees = [(e.tree_, e.tree_.value[:, 0, :]) for e in self.model.estimators_]
+        trees = [(e.tree_, np.ascontiguousarray(e.tree_.value[:, 0, :])) for e in self.model.estimators_]
         for start in range(0, planes.shape[1], _ROWS):
             rows = np.ascontiguousarray(planes[:, start : start + _ROWS].T, dtype=np.float32)
             total = np.zeros((len(rows), out.shape[0]))
+            one = np.empty_like(total)
             for tree, value in trees:
-                total += value[tree.apply(rows)]
+                total += np.take(value, tree.apply(rows), axis=0, out=one, mode="clip")
             out[:, start : start + _ROWS] = (total / len(trees)).T
         return out
 
@@ -158,11 +162,11 @@ def _unscaled(weight: np.ndarray, offset: np.ndarray, mean: np.ndarray, scale: n
     return Linear(raw.astype(np.float32), (offset - mean @ raw).astype(np.float32), shares)
 
 
-def _majority(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _majority(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     return Constant(np.bincount(y) / len(y))
 
 
-def _shrunk_lda(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _shrunk_lda(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     """Linear discriminants; one covariance pooled over classes, shrunk after Ledoit and Wolf 2004."""
     from sklearn.covariance import ledoit_wolf
 
@@ -178,7 +182,7 @@ def _shrunk_lda(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
     return _unscaled(weight, prior - 0.5 * (centre.T * weight).sum(0), mean, scale, True)
 
 
-def _logistic(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _logistic(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     from sklearn.linear_model import LogisticRegression
 
     mean, scale = _scaling(x)
@@ -190,19 +194,19 @@ def _logistic(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
     return _unscaled(weight, offset, mean, scale, True)
 
 
-def _extra_trees(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _extra_trees(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     from sklearn.ensemble import ExtraTreesClassifier
 
-    return Forest(ExtraTreesClassifier(TREES, random_state=seed).fit(x, y), int(y.max()) + 1)
+    return Forest(ExtraTreesClassifier(trees, random_state=seed).fit(x, y), int(y.max()) + 1)
 
 
-def _random_forest(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _random_forest(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     from sklearn.ensemble import RandomForestClassifier
 
-    return Forest(RandomForestClassifier(TREES, random_state=seed).fit(x, y), int(y.max()) + 1)
+    return Forest(RandomForestClassifier(trees, random_state=seed).fit(x, y), int(y.max()) + 1)
 
 
-def _boosting(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _boosting(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     model = HistGradientBoostingClassifier(
@@ -212,18 +216,18 @@ def _boosting(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
         return Boosted(model.fit(x, y), int(y.max()) + 1)
 
 
-def _support(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _support(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     from sklearn.svm import SVC
 
     mean, scale = _scaling(x)
     return Support(SVC(C=10.0).fit((x - mean) / scale, y), mean.astype(np.float32), scale.astype(np.float32))
 
 
-def _mean(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _mean(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     return Constant(np.array([y.mean()]))
 
 
-def _ridge(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _ridge(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     from sklearn.linear_model import RidgeCV
 
     mean, scale = _scaling(x)
@@ -232,19 +236,19 @@ def _ridge(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
     return _unscaled(model.coef_.reshape(-1, 1), np.array([model.intercept_]), mean, scale, False)
 
 
-def _extra_trees_value(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _extra_trees_value(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     from sklearn.ensemble import ExtraTreesRegressor
 
-    return Forest(ExtraTreesRegressor(TREES, min_samples_leaf=2, max_features=0.4, random_state=seed).fit(x, y), 0)
+    return Forest(ExtraTreesRegressor(trees, min_samples_leaf=2, max_features=0.4, random_state=seed).fit(x, y), 0)
 
 
-def _random_forest_value(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _random_forest_value(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     from sklearn.ensemble import RandomForestRegressor
 
-    return Forest(RandomForestRegressor(TREES, min_samples_leaf=2, max_features=0.4, random_state=seed).fit(x, y), 0)
+    return Forest(RandomForestRegressor(trees, min_samples_leaf=2, max_features=0.4, random_state=seed).fit(x, y), 0)
 
 
-def _boosting_value(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
+def _boosting_value(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     model = HistGradientBoostingRegressor(
@@ -254,7 +258,7 @@ def _boosting_value(x: np.ndarray, y: np.ndarray, seed: int) -> Learned:
         return Boosted(model.fit(x, y), 0)
 
 
-_Fit = Callable[[np.ndarray, np.ndarray, int], Learned]
+_Fit = Callable[[np.ndarray, np.ndarray, int, int], Learned]
 
 CLASSIFIERS: dict[str, _Fit] = {
     "majority": _majority,

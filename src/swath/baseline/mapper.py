@@ -236,9 +236,11 @@ def train(
     table = choosing.Table(x, value[index], places.id, row[index], column[index], len(classes))
     if table.classes:
         notes += _lonely(table, classes)
-    dealt = folds(places, table.y, FOLDS, seed=seed, buffer=fitted.reach if buffer is None else buffer)
-    notes += dealt.notes
-    choice = choosing.choose(table, fitted, around, folds=dealt, seed=seed, fast=fast, progress=progress)
+    space = fitted.reach if buffer is None else buffer
+    count = choosing.deals_for(len(table.y))
+    deals = [folds(places, table.y, FOLDS, seed=seed + 1000 * k, buffer=space) for k in range(count)]
+    notes += deals[0].notes
+    choice = choosing.choose(table, fitted, around, deals=deals, seed=seed, fast=fast, progress=progress)
     groups = set(choice.chosen.groups) | ({"components"} if choice.chosen.smoothed else set())
     kept = fitted.only([g for g in GROUPS if g in groups] or ["spectra"])
     used = x[:, fitted.columns(choice.chosen.groups)]
@@ -251,7 +253,7 @@ def train(
         candidate=choice.chosen,
         candidates=choice.scores,
         oof=choice.oof,
-        training=Training(used, table.y, table.place, table.row, table.column, dealt.fold, index, weight),
+        training=Training(used, table.y, table.place, table.row, table.column, deals[0].fold, index, weight),
         classes=classes,
         codes=[int(c) for c in labels.codes] if kind == "class" else [],
         kind=kind,

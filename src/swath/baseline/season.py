@@ -29,10 +29,8 @@ def interpolate(values: np.ndarray, valid: np.ndarray, day: np.ndarray, wanted: 
     for u, when in enumerate(wanted):
         k = int(np.searchsorted(day, when, side="right")) - 1
         left = before[k] if k >= 0 else np.full(values.shape[1:], -1)
-        if k >= 0 and day[k] == when:
-            right = after[k]
-        else:
-            right = after[k + 1] if k + 1 < dates else np.full(values.shape[1:], dates)
+        next_one = k if k >= 0 and day[k] == when else k + 1
+        right = after[next_one] if next_one < dates else np.full(values.shape[1:], dates)
         from_left = np.where(left < 0, right, left)
         from_right = np.where(right >= dates, left, right)
         nothing = (from_left < 0) | (from_left >= dates)

@@ -9,7 +9,7 @@ import numpy as np
 __all__ = ["REACH", "smooth"]
 
 RADIUS = 2
-ROUNDS = 3
+ROUNDS = 2
 REACH = RADIUS * ROUNDS
 _SIGMA = 2.0
 _FLOOR = 1e-3
@@ -20,7 +20,7 @@ def smooth(probability: np.ndarray, valid: np.ndarray, guide: np.ndarray) -> np.
 
     valid: (H, W) bool; missing pixels neither give nor get. guide: (3, H, W), scaled so that neighbours typically
     differ by about one (`Features.guide_planes`). A neighbour weighs exp(-distance^2 / 2 sigma^2 - difference^2 / 2);
-    three rounds over 5 x 5 pixels, so nothing beyond `REACH` pixels counts.
+    two rounds over 5 x 5 pixels, so nothing beyond `REACH` pixels counts.
     Source: after Tomasi and Manduchi 1998, joint bilateral filter, applied to log-probabilities.
     """
     log = np.log(probability + np.float32(_FLOOR)).astype(np.float32)
