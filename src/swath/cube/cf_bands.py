@@ -12,12 +12,13 @@ import numpy as np
 from swath.cube.array import Plane, Variable
 from swath.cube.layer import FileBand
 
-__all__ = ["Roles", "attribute", "bands_of", "packing", "quantity"]
+__all__ = ["Roles", "attribute", "bands_of", "packing", "quantity", "unit_text"]
 
 _SPECTRAL = {
     "wavelength": ("wavelength", "wavelengths", "wl", "center_wavelength"),
     "fwhm": ("fwhm", "bandwidth"),
 }
+_NO_UNIT = {"none", "unitless", "dimensionless", "n/a", "-", "ndvi", "evi", "reflectance", "rank", "bit field", "nd"}
 _NAMELESS = {"__xarray_dataarray_variable__", "band_data", "__xarray_data_array_variable__"}
 
 
@@ -143,9 +144,15 @@ def _free_number(kind: np.dtype, low: float | None, high: float | None) -> float
     return float(info.max) if high is not None and high < info.max else None
 
 
+def unit_text(value: Any) -> str:
+    """The unit that a file names: "1" for words that mean none (MODIS writes the quantity's name), "" for silence."""
+    text = str(value or "").strip()
+    return "1" if text.lower() in _NO_UNIT else text
+
+
 def _file_band(name: str, attrs: dict[str, Any], plane: Plane, facts: dict[str, Any]) -> FileBand:
     scale, offset = (attrs.get(key) for key in ("scale_factor", "add_offset"))
-    units = str(attrs.get("units", "") or "").strip()
+    units = unit_text(attrs.get("units"))
     return FileBand(
         name=name,
         description=str(attrs.get("long_name", "") or attrs.get("standard_name", "") or ""),

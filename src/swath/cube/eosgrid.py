@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swath.cube.array import Plane, Reader, Variable, VariableSource
-from swath.cube.cf_bands import attribute, packing, quantity
+from swath.cube.cf_bands import attribute, packing, quantity, unit_text
 from swath.cube.layer import FileBand, Layer
 
 if TYPE_CHECKING:
@@ -154,11 +154,11 @@ def _bands(variable: Variable, grid: Grid, notes: list[str]) -> list[tuple[Plane
     packed = packing(variable.dtype, attrs)
     scale, offset = _scaling(variable.leaf, attrs, notes)
     name = re.sub(r"^\d+ km \d+ days |^\d+m \d+ days ", "", variable.leaf).strip().replace(" ", "_")
-    units = str(attrs.get("units", "") or "")
+    units = unit_text(attrs.get("units"))
     out = []
     for at in range(shape[extra[0]] if extra else 1):
         plane = Plane(variable.name, y, y + 1, None, ((extra[0], at),) if extra else (), **packed)
-        kind = quantity(name, attrs, "" if units.lower() in ("none", "bit field") else units)
+        kind = quantity(name, attrs, "" if units == "1" else units)
         band = FileBand(
             name=f"{name}_{at + 1}" if extra and shape[extra[0]] > 1 else name,
             description=str(attrs.get("long_name", variable.leaf)),
