@@ -61,6 +61,13 @@ def test_few_places_give_the_value_and_the_reason_instead_of_an_interval():
     assert not block_bootstrap(np.zeros((0, 2)), share).defined
 
 
+def test_places_that_all_score_the_same_give_no_interval_of_zero_width():
+    got = block_bootstrap(np.stack([np.full(20, 5.0), np.full(20, 5.0)], 1), share)
+    assert got.value == 1
+    assert math.isnan(got.low)
+    assert "no spread" in got.reason
+
+
 def test_the_block_bootstrap_covers_near_its_level_with_ten_places():
     rng = np.random.default_rng(1)
     held = 0

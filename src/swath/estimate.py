@@ -165,6 +165,8 @@ def block_bootstrap(
         return replace(bare, reason="no interval: the score is undefined in more than a tenth of the resamples")
     tail = _widened_tail(places, level)
     low, high = np.quantile(scores, [tail, 1 - tail])
+    if high - low <= 1e-12 * max(1.0, abs(value)):
+        return replace(bare, reason="no interval: all places score the same, so resampling them tells no spread")
     text = f"{name}block bootstrap over {places} places"
     return replace(bare, low=min(float(low), value), high=max(float(high), value), method=text)
 

@@ -58,7 +58,7 @@ def test_allocation_spends_the_size_and_never_more_than_a_stratum_has(case):
     assert (points <= pixels).all()
     assert (points >= np.minimum(2, pixels)).all()
     assert points.sum() == min(size, pixels.sum())
-    assert (points >= np.minimum(pixels, min(minimum, size // len(pixels)))).all()
+    assert (points >= np.minimum(pixels, min(minimum, size // (2 * len(pixels))))).all()
 
 
 def test_rare_classes_get_their_minimum_and_the_rest_is_proportional():

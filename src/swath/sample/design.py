@@ -89,7 +89,7 @@ def sample_size(weight: np.ndarray, expected: np.ndarray, se: float, *, populati
 def allocate(size: int, weight: np.ndarray, pixels: np.ndarray, minimum: int) -> np.ndarray:
     """(S,) points of each stratum: proportional to its share, but at least `minimum` (or all its pixels) in each.
 
-    Where the size does not allow the minimum everywhere, the minimum is size / S. Raises DesignError when there are
+    Where the size does not allow the minimum everywhere, the minimum is half of size / S. Raises DesignError when there are
     not even two points a stratum.
     """
     w, room = np.asarray(weight, float), np.asarray(pixels, np.int64)
@@ -101,7 +101,7 @@ def allocate(size: int, weight: np.ndarray, pixels: np.ndarray, minimum: int) ->
             remedy=f"--size {2 * strata} or more, or --design simple",
         )
     size = min(size, int(room.sum()))
-    floor = np.minimum(np.maximum(2, min(minimum, size // strata)), room)
+    floor = np.minimum(np.maximum(2, min(minimum, size // (2 * strata))), room)
     points = floor.copy()
     fixed = np.zeros(strata, bool)
     while True:
@@ -163,7 +163,7 @@ def draw(
     else:
         lookup, groups = np.arange(len(table.strata)), len(table.strata)
         points = allocate(size, weight, pixels, minimum)
-        if (least := size // groups) < minimum:
+        if (least := max(2, size // (2 * groups))) < minimum:
             notes.append(f"at least {least} points a stratum: {size} points do not allow {minimum}")
     row, column, stratum = _keys(made, strata, table, lookup, points, groups, seed, progress)
     order = np.random.default_rng([seed, 1]).permutation(len(row))
