@@ -24,14 +24,13 @@ ENLARGE = 3
 
 
 def main(folder: Path, out: Path) -> None:
-    """Write scene.png, map.png, doubt.png and report.png."""
+    """Write scene.png, map.png and report.png."""
     record = json.loads((folder / "assessment.json").read_text())
     codes = [c["code"] for c in record["classes"]]
     cube = swath.open([folder / "input" / "indian_pines.tif"])
     pictures = {
         "scene": figures.scene_picture({"aviris": cube}),
         "map": figures.class_picture(folder / "classes.tif", dict(zip(codes, palette(len(codes)), strict=True))),
-        "doubt": figures.set_size_picture(folder / "doubt.tif", len(codes)),
     }
     for name, picture in pictures.items():
         large = np.kron(picture.pixels, np.ones((ENLARGE, ENLARGE, 1), np.uint8))

@@ -96,11 +96,16 @@ def _three(da: xr.DataArray) -> tuple[list[int], str]:
 
 
 def _clearest(da: xr.DataArray, band: int) -> int:
-    """The date with the most usable pixels on a coarse grid: among many, at most 24 spread over time are looked at."""
+    """The date with the most usable pixels in 16 small windows: among many dates, 24 spread over time are looked at."""
     dates = np.unique(np.linspace(0, da.sizes["time"] - 1, 24).astype(int))
-    step = thin_of((da.sizes["y"], da.sizes["x"]), 64)
-    share = [float(np.isfinite(_coarse(da.isel(band=[band], time=int(t)), step)).mean()) for t in dates]
-    return int(dates[int(np.argmax(share))])
+    size = [min(32, da.sizes[d]) for d in ("y", "x")]
+    rows, columns = (np.unique(np.linspace(0, da.sizes[d] - n, 4).astype(int)) for d, n in zip("yx", size, strict=True))
+    shares = []
+    for t in dates:
+        date = da.isel(band=[band], time=int(t))
+        spots = [date.isel(y=slice(r, r + size[0]), x=slice(c, c + size[1])) for r in rows for c in columns]
+        shares.append(float(np.mean([np.isfinite(_coarse(spot, 1)).mean() for spot in spots])))
+    return int(dates[int(np.argmax(shares))])
 
 
 def _coarse(part: xr.DataArray, step: int) -> np.ndarray:
