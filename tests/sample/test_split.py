@@ -264,3 +264,11 @@ def test_a_constant_or_tiny_scene_still_has_blocks():
     assert blockside.block_side({"a": flat}, spread((30, 30))).px == 8
     one = contract.make(np.ones((1, 1, 1), np.float32), bands=["a"], geobox=None, quantity="radiance")
     assert blockside.block_side({"a": one}, made([0], [0], [0], shape=(1, 1))).px == 8
+
+
+def test_reading_few_rows_at_a_time_changes_nothing(monkeypatch):
+    shape = (90, 70)
+    cubes, labels = {"a": patchy(shape, 6), "b": patchy(shape, 9, seed=1)}, spread(shape)
+    whole = blockside.block_side(cubes, labels)
+    monkeypatch.setattr(blockside, "VALUES_AT_ONCE", 1000)
+    assert blockside.block_side(cubes, labels).words == whole.words

@@ -26,6 +26,7 @@ SMALLEST, SMALLEST_OF_FEW, FEW_BLOCKS = 16, 8, 10
 THRESHOLD = 0.1
 STAND_IN_TWO = 0.8
 PATCH, PATCHES = 256, 9
+VALUES_AT_ONCE = 12_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,7 @@ def block_side(cubes: Mapping[str, xr.DataArray], labels: Labels, *, seed: int =
     fewer than ten 16-px blocks).
     """
     height, width = labels.shape
-    patches = [first for first in _patches(cubes, (height, width), seed)]
-    curve, distance = _decay(patches)
+    curve, distance = _decay(_patches(cubes, (height, width), seed))
     floor = SMALLEST if -(-height // SMALLEST) * -(-width // SMALLEST) >= FEW_BLOCKS else SMALLEST_OF_FEW
     if np.isfinite(distance):
         said = f"the autocorrelation of the first principal component falls below {THRESHOLD} at {distance:.0f} px"
@@ -98,13 +98,23 @@ def _patches(cubes: Mapping[str, xr.DataArray], shape: tuple[int, int], seed: in
     """(h, w, C) spectra, NaN where missing: the whole of a small scene, else windows spread over a large one."""
     height, width = shape
     if height * width <= PATCHES * PATCH * PATCH // 2:
-        return [_spectra(window.read(cubes, slice(0, height), slice(0, width)))]
+        return [_patch(cubes, 0, 0, (height, width))]
     size = (min(PATCH, height), min(PATCH, width))
     rows = np.unique(np.linspace(0, height - size[0], 6).astype(int))
     columns = np.unique(np.linspace(0, width - size[1], 6).astype(int))
     corners = np.array([(r, c) for r in rows for c in columns])
     chosen = corners[np.sort(priority(np.arange(len(corners)), seed).argsort()[:PATCHES])]
-    return [_spectra(window.read(cubes, slice(r, r + size[0]), slice(c, c + size[1]))) for r, c in chosen]
+    return [_patch(cubes, int(r), int(c), size) for r, c in chosen]
+
+
+def _patch(cubes: Mapping[str, xr.DataArray], row: int, column: int, size: tuple[int, int]) -> np.ndarray:
+    """One window, read a few rows at a time, so that many dates and bands cost no memory."""
+    planes = sum(da.sizes.get("time", 1) * da.sizes["band"] for da in cubes.values())
+    step = max(1, min(size[0], VALUES_AT_ONCE // max(1, planes * size[1])))
+    across = slice(column, column + size[1])
+    starts = range(row, row + size[0], step)
+    parts = [_spectra(window.read(cubes, slice(r, min(r + step, row + size[0])), across)) for r in starts]
+    return np.concatenate(parts)
 
 
 def _spectra(batch: Batch) -> np.ndarray:
