@@ -70,6 +70,27 @@ def test_a_kept_index_set_rules_the_following_epochs():
             source.keep(wrong)
 
 
+def test_what_is_open_at_once_fits_the_memory_that_is_given():
+    scenes = [replace(scene(seed), block=(512, 512)) for seed in (1, 2)]
+    rich = Loader(scenes, size=16, batch=4, memory=1 << 40)
+    poor = Loader(scenes, size=16, batch=4, memory=4_000_000)
+    assert rich.superblock == 1024
+    assert poor.superblock < 64
+    cell = 5 * (4 * 12 + 2 * 2)
+    largest = []
+    for source in poor.scenes:
+        read_plain = source.read
+
+        def read_counted(rows, columns, read_plain=read_plain):
+            largest.append((rows.stop - rows.start) * (columns.stop - columns.start) * cell)
+            return read_plain(rows, columns)
+
+        object.__setattr__(source, "read", read_counted)
+    keys = [k for batch in poor.epoch(0) for k in batch.key]
+    assert len(keys) == pytest.approx(2 * 96 * 96 / 16**2, rel=0.2)
+    assert max(largest) * (poor.buffer + 2 * poor.threads) < 2.5 * 4_000_000
+
+
 def test_chips_show_every_kept_example_once_an_epoch():
     examples = join([b for b in loader([scene(1), scene(2)]).epoch(0)])
     chips = Chips(examples, batch=5, seed=1)

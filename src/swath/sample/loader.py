@@ -101,8 +101,10 @@ class Scene:
 class Loader:
     """Batches of windows from many scenes, each file block decoded once, the same for the same seed and epoch.
 
-    scenes: Scene (or any Ground with `batch`). size: of a window. batch: windows in one Batch. min_valid: least share
+    scenes: places to draw from. size: of a window. batch: windows in one Batch. min_valid: least share
     of seen pixels. per, buffer, threads: see `sample.reader`. `keep` sets which scenes the following epochs draw from.
+    superblock: pixels that are decoded together; by default as many, up to 1,024, as let the open ones fit `memory` bytes
+    (long series of large blocks are then decoded in parts, more than once).
     """
 
     def __init__(
@@ -116,11 +118,16 @@ class Loader:
         buffer: int | None = None,
         threads: int = 2,
         min_valid: float = 0.0,
-        superblock: int = 1024,
+        superblock: int | None = None,
+        memory: int = 1 << 30,
     ) -> None:
         self.scenes = list(scenes)
         self.size, self.size_of_batch, self.seed, self.per = size, batch, seed, per
-        self.buffer, self.threads, self.min_valid, self.superblock = buffer, threads, min_valid, superblock
+        self.threads, self.min_valid = threads, min_valid
+        self.buffer, self.superblock = _fitting(self.scenes, size, batch, buffer, threads, superblock, memory)
+        if superblock is None:
+            blocks = [tuple(_halved(b, size, self.superblock) for b in scene.block) for scene in self.scenes]
+            self.scenes = [replace(s, block=(b[0], b[1])) for s, b in zip(self.scenes, blocks, strict=True)]
         self.kept = list(range(len(self.scenes)))
 
     def keep(self, indices: Sequence[int]) -> None:
@@ -255,6 +262,41 @@ def _stack(name: str, batches: Sequence[Batch]) -> Pixels:
 
 def _form(pixels: Pixels) -> tuple[Any, ...]:
     return tuple((b.name, b.quantity, b.units) for b in pixels.bands), tuple(pixels.values.shape[-2:])
+
+
+def _fitting(
+    scenes: Sequence[Scene],
+    size: int,
+    batch: int,
+    buffer: int | None,
+    threads: int,
+    superblock: int | None,
+    memory: int,
+) -> tuple[int, int]:
+    """How many superblocks to hold open, and their side, so that values and validity stay within `memory` bytes."""
+    room = max(8, batch + batch // 2) if buffer is None else max(1, buffer)
+    if superblock is not None:
+        return room, superblock
+    cell = max((sum(5 * _planes(da) for da in scene.cubes.values()) for scene in scenes), default=1)
+
+    def side(count: int) -> int:
+        return int((memory / ((count + 2 * threads) * cell)) ** 0.5)
+
+    if buffer is None and side(room) < 2 * size:
+        room = max(8, min(room, batch))
+    return room, max(size, min(1024, side(room)))
+
+
+def _halved(block: int, size: int, side: int) -> int:
+    """A block, halved until superblocks of it are not much longer than `side`."""
+    while block > 16 and max(-(-side // block), -(-(size + block - 1) // block)) * block > 1.5 * side:
+        block = -(-block // 2)
+    return block
+
+
+def _planes(da: xr.DataArray) -> int:
+    """Values of one pixel: dates times bands."""
+    return int(np.prod([n for d, n in da.sizes.items() if d not in ("y", "x")]))
 
 
 def _checked(indices: Sequence[int], n: int) -> list[int]:
