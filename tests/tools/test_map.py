@@ -204,8 +204,9 @@ def test_numbers_as_labels_make_a_regression(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text("\n".join(lines))
     swath.map([scene], labels=tmp_path / "l.csv", out=tmp_path / "out", column="biomass", crs="EPSG:32633")
     with rasterio.open(tmp_path / "out/value.tif") as file:
-        assert file.descriptions == ("value", "low", "high")
-        value, low, high = file.read(masked=True)
+        assert file.descriptions == ("value", "low", "high", "outside")
+        value, low, high, outside = file.read(masked=True)
+    assert set(np.unique(outside.compressed())) <= {0, 1}
     assert np.corrcoef(value.compressed(), (100 * nir)[~np.ma.getmaskarray(value)])[0, 1] > 0.9
     assert (low <= value).all()
     assert (value <= high).all()

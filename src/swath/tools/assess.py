@@ -216,7 +216,7 @@ def _numbers(
         notes.append("errors of numbers have block-bootstrap intervals, whatever the design")
     low, high = (None if v is None else v[fine] for v in (values["low"], values["high"]))
     return record.record_of_numbers(
-        truth[fine], value[fine], place[fine], unit=made.units or "1", low=low, high=high, kind=kind, method=how,  # type: ignore[index]
+        truth[fine], value[fine], place[fine], unit=made.units, low=low, high=high, kind=kind, method=how,  # type: ignore[index]
         notes=notes, level=level, seed=seed, simulated=made.simulated,
     )  # fmt: skip
 

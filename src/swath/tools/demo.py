@@ -145,4 +145,37 @@ def _world(folder: Path, seed: int, progress: Progress | None) -> Demo:
         simulated=True,
         progress=progress,
     )
-    return Demo(result=result, report=str(folder / "report.html"), notes=notes)
+    checked = _areas_against_truth(folder, made.truth, dict(enumerate(made.classes, 1)), seed)
+    return Demo(result=result, report=str(folder / "report.html"), notes=(*notes, checked))
+
+
+def _areas_against_truth(folder: Path, truth: Path, names: dict[int, str], seed: int, *, size: int = 600) -> str:
+    """Draw a reference sample of the map, look the points up in the known truth, and see which areas the intervals hold.
+
+    A person would look at pictures or walk there; here the truth is known everywhere, so the intervals can be checked.
+    """
+    import pandas as pd
+    import rasterio
+
+    from swath.tools.assess import assess
+    from swath.tools.sample import sample
+
+    points = folder / "reference" / "points.csv"
+    sample(folder / "classes.tif", points, size=size, minimum=25, seed=seed)
+    with rasterio.open(truth) as file:
+        codes, cell = file.read(1), abs(file.transform.a * file.transform.e) / 10_000
+    table = pd.read_csv(points)
+    table["label"] = [names[int(codes[r, c])] for r, c in zip(table["pixel_row"], table["pixel_column"], strict=True)]
+    write_text(points, table.to_csv(index=False))
+    found = assess(folder / "classes.tif", truth=points, out=folder / "reference").to_json()
+    real = {name: float((codes == code).sum() * cell) for code, name in names.items()}
+    held = [
+        c["area"]["low"] <= real[c["name"]] <= c["area"]["high"]
+        for c in found["classes"]
+        if c["area"]["low"] is not None
+    ]
+    off = [abs(c["mapped_area"] - real[c["name"]]) for c in found["classes"] if c["mapped_area"] is not None]
+    return (
+        f"areas from a reference sample of {len(table)} points (simulated): {sum(held)} of {len(held)} intervals at 0.95 hold "
+        f"the true area; the map alone is off by up to {max(off):.1f} ha; see reference/assessment.json"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from swath.baseline import choose as choosing
 from swath.baseline import learner, patches
 from swath.baseline.features import Features
 from swath.baseline.mapper import Mapper, train
+from swath.predict.run import cores
 from swath.sample import split
 from swath.sample.window import read
 
@@ -27,6 +29,7 @@ Progress = Callable[[int, int, str], None]
 OUTER = 5
 TILE = 256
 MOST_FOR_BASELINES = 20_000
+MOST_AT_ONCE = 4  # outer folds trained side by side: each holds its own features
 BASELINES = {
     "class": (
         choosing.Candidate("majority", "majority", ()),
@@ -107,18 +110,27 @@ def by_outer_folds(
     answer = np.full((len(labels), max(1, len(mapper.classes))), np.nan, np.float32)
     scorable = np.zeros(len(labels), bool)
     others = {c.name: answer.copy() for c in BASELINES[labels.kind]}
-    for k, (inside, outside) in enumerate(folds):
-        if progress is not None:
-            progress(k, folds.k, "judging in places left out")
+
+    def one(split_of: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
+        inside, outside = split_of
         part, held = labels.take(inside), labels.take(outside)
-        able = np.isin(y[outside], np.unique(y[inside])) if labels.kind == "class" else np.ones(len(outside), bool)
         if not _trainable(part, places.take(inside)):
-            continue
+            return None
         made = train(cubes, part, places.take(inside).id, seed=seed, fast=fast, features=features, buffer=buffer)
-        answer[outside] = predict_at(made, cubes, held.row, held.column)
-        for name, got in _fit_baselines(cubes, features, part, held, len(mapper.classes), seed).items():
-            others[name][outside] = got
-        scorable[outside] = able
+        got = predict_at(made, cubes, held.row, held.column)
+        return got, _fit_baselines(cubes, features, part, held, len(mapper.classes), seed)
+
+    parts = list(folds)
+    with ThreadPoolExecutor(max_workers=min(cores(), MOST_AT_ONCE)) as pool:
+        for k, ((inside, outside), found) in enumerate(zip(parts, pool.map(one, parts), strict=True)):
+            if progress is not None:
+                progress(k + 1, folds.k, "judging in places left out")
+            if found is None:
+                continue
+            answer[outside] = found[0]
+            for name, got in found[1].items():
+                others[name][outside] = got
+            scorable[outside] = np.isin(y[outside], np.unique(y[inside])) if labels.kind == "class" else True
     seen = np.isfinite(answer).all(1)
     n = len(np.unique(places.id))
     return Judged(
@@ -175,6 +187,5 @@ def spectra_at(
     cubes: Mapping[str, xr.DataArray], features: Features, row: np.ndarray, column: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(n, F) spectra at pixels and (n,) whether they were seen."""
-    few = features.only(["spectra", "components"])
-    x, good, _ = patches.at_labels(cubes, few, row, column)
-    return x[:, few.columns(["spectra"])], good
+    x, good, _ = patches.at_labels(cubes, features.only(["spectra"]), row, column, around=False)
+    return x, good

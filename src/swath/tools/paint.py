@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PROBABILITY_SCALE", "Painter", "layers_of"]
 
+VALUES = ("value", "low", "high", "outside")
 PROBABILITY_SCALE = 0.004  # uint8 steps: 250 is certain, 255 no data
 
 
@@ -44,7 +45,8 @@ class Painter:
         if self.mapper.kind == "number":
             value = got["value"][0, 0]
             low, high = self.calibration.interval(value)
-            return {"value": np.stack([value, low, high])[None].astype(np.float32), "doubt": outside[None]}
+            far = np.where(outside[0] == 255, np.nan, outside[0])
+            return {"value": np.stack([value, low, high, far])[None].astype(np.float32), "doubt": outside[None]}
         share = got["probability"][0]
         codes = np.asarray(self.mapper.codes)
         dtype = _class_type(self.mapper.codes)
@@ -72,9 +74,7 @@ def layers_of(mapper: Mapper, calibration: Calibration, *, unit: str = "", simul
     tags = {"simulated": "yes"} if simulated else {}
     if mapper.kind == "number":
         doubt = Layer(name="doubt", dtype="uint8", nodata=255, bands=("outside",), tags=tags, overview="nearest")
-        value = Layer(
-            name="value", dtype="float32", nodata=float("nan"), bands=("value", "low", "high"), units=unit, tags=tags
-        )
+        value = Layer(name="value", dtype="float32", nodata=float("nan"), bands=VALUES, units=unit, tags=tags)
         return [value, doubt]
     names = dict(zip(mapper.codes, mapper.classes, strict=True))
     colours = dict(zip(mapper.codes, palette(len(mapper.codes)), strict=True))
