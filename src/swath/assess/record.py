@@ -23,6 +23,7 @@ from swath.metric import regression as numbers
 __all__ = ["NOT_DESIGN_BASED", "accuracy", "record", "record_of_numbers", "validate"]
 
 NOT_DESIGN_BASED = "not design-based"
+OWN_UNIT = "unit of the labels"  # where nobody said which
 NO_AREA = "the truth is no probability sample: the area is what the map shows, its error is not known"
 
 
@@ -129,7 +130,7 @@ def record_of_numbers(
     predicted: ArrayLike,
     place: ArrayLike,
     *,
-    unit: str = "1",
+    unit: str = "",
     low: ArrayLike | None = None,
     high: ArrayLike | None = None,
     kind: str = "none",
@@ -144,10 +145,14 @@ def record_of_numbers(
     seed: int = 0,
     simulated: bool = False,
 ) -> dict[str, Any]:
-    """The record of a map of numbers: rmse, mae, bias (in `unit`), r2 and how often [low, high] holds the truth."""
+    """The record of a map of numbers: rmse, mae, bias (in `unit`), r2 and how often [low, high] holds the truth.
+
+    unit: of the labels; where it is empty the record says *unit of the labels*.
+    """
     p, t, where = np.asarray(predicted, float), np.asarray(truth, float), np.asarray(place)
     parts = numbers.moments_by_place(p, t, place=where)
     words = f"{method}; {NOT_DESIGN_BASED}" if method else NOT_DESIGN_BASED
+    unit = unit or OWN_UNIT
     parts = parts[parts[:, 0] > 0]
     n = int(parts[:, 0].sum())
 
