@@ -286,3 +286,27 @@ def test_undated_images_of_one_place_are_not_hidden_behind_one_another(raster: R
     two = raster("m_4709963_se_14_1_b.tif", np.ones((4, 4, 4), np.uint8), descriptions=names)
     with pytest.raises(SwathError, match="dates"):
         swath.open([one, two])
+
+
+def test_dates_and_areas_leave_out_the_files_that_lie_outside(raster: Raster) -> None:
+    names = ["B02", "B03", "B04"]
+    paths = []
+    for day, x in (("2020123", 5e5), ("2020139", 5e5), ("2020155", 5.2e5)):
+        name = f"HLS.L30.T32TQM.{day}T101010.v2.0.tif"
+        paths.append(
+            raster(
+                name, np.full((3, 20, 20), 900, np.int16), transform=Affine(30, 0, x, 0, -30, 5e6), descriptions=names
+            )
+        )
+    assert swath.open(paths, dates="2020-05-01/2020-05-20").sizes["time"] == 2
+    box = contract.grid(swath.open(paths[0]))
+    assert box is not None
+    here = box.extent.to_crs("EPSG:4326").boundingbox
+    there = swath.open(paths, area=[here.left, here.bottom, here.right, here.top])
+    assert there.sizes["time"] == 2
+    with pytest.raises(SwathError, match="dates"):
+        swath.open(paths, dates="1999")
+    with pytest.raises(SwathError, match="area must meet"):
+        swath.open(paths, area="0,0,1,1")
+    with pytest.raises(SwathError, match="area must meet"):
+        swath.open(paths, area="-179,-80,-170,-70")

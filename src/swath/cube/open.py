@@ -21,7 +21,7 @@ from swath.cube.identify import identify
 from swath.cube.layer import Layer
 from swath.cube.mask import kind_of
 from swath.cube.scene import Piece, Scene, cube_of, gsd_of
-from swath.cube.select import area_of, check_bands, cut, pick_bands, pick_dates
+from swath.cube.select import Outside, area_of, check_bands, cut, pick_bands, pick_dates
 from swath.cube.settle import Settled, settle
 from swath.cube.sources import Part, Physical
 from swath.earth.recognise import find
@@ -92,14 +92,22 @@ def gather(
         raise FormatError(rule="something to open is named", got="no path", remedy="give a file, folder or URL")
     said: list[str] = [] if notes is None else notes
     groups: dict[str, list[Scene]] = {}
+    missed: list[Outside] = []
     for path in many:
-        scene = understand(
-            path, sensor=sensor, offset=offset, scale=scale, area=area, dates=dates, bands=bands, safe=safe
-        )  # fmt: skip
+        try:
+            scene = understand(
+                path, sensor=sensor, offset=offset, scale=scale, area=area, dates=dates, bands=bands, safe=safe
+            )
+        except Outside as error:
+            missed.append(error)
+            said.append(f"{Path(str(path)).name}: outside the area or dates asked for, left out")
+            continue
         if scene.doubt is not None:
             raise scene.doubt
         said += [f"{Path(scene.path).name}: {text}" for text in (*scene.notes, *scene.problems)]
         groups.setdefault(_group(scene, groups), []).append(scene)
+    if missed and not groups:
+        raise missed[0]
     cubes: dict[str, Any] = {}
     for name, scenes in groups.items():
         if len(scenes) == 1:
@@ -167,7 +175,7 @@ def understand(
         pieces.append(piece)
     names = [b.name for p in pieces for b in p.bands]
     picked = [pick_bands(p, bands) for p in share_flags(pieces)]
-    pieces = [pick_dates(cut(p, where), dates) for p in picked if p is not None]
+    pieces = _inside([p for p in picked if p is not None], where, dates, notes)
     check_bands(bands, [b.name for p in pieces for b in p.bands], names)
     joined = join(pieces, notes)
     sensors = list(dict.fromkeys(p.sensor for p in joined.values() if p.sensor))
@@ -181,6 +189,22 @@ def understand(
         doubt=doubts[0] if doubts else None,
         pieces=joined,
     )
+
+
+def _inside(pieces: list[Piece], area: Any, dates: Any, notes: list[str]) -> list[Piece]:
+    """What of each piece lies in the area and the dates; those outside are left out, unless all are."""
+    kept: list[Piece] = []
+    missed: list[Outside] = []
+    for piece in pieces:
+        try:
+            kept.append(pick_dates(cut(piece, area), dates))
+        except Outside as error:
+            missed.append(error)
+    if missed and not kept:
+        raise missed[0]
+    if missed:
+        notes.append(f"{len(missed)} of {len(pieces)} parts lie outside the area or dates asked for: left out")
+    return kept
 
 
 def _once(notes: list[str]) -> tuple[str, ...]:

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from odc.geo.geom import Geometry
 
-__all__ = ["area_of", "check_bands", "cut", "pick_bands", "pick_dates", "window_of"]
+__all__ = ["Outside", "area_of", "check_bands", "cut", "pick_bands", "pick_dates", "window_of"]
+
+
+class Outside(GridError):  # noqa: N818 - where it lies, in the words of the message
+    """A scene lies outside the area or the dates that were asked for: of several scenes, the others count."""
 
 
 def area_of(area: Any) -> Geometry | None:
@@ -78,29 +82,45 @@ def cut(piece: Piece, area: Geometry | None) -> Piece:
 
 
 def window_of(box: GeoBox, area: Geometry) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(first, last) rows and columns of a grid that hold the area's bounds. Raises GridError where they do not meet."""
-    there = area.to_crs(box.crs, resolution=max(area.boundingbox.span_x, area.boundingbox.span_y) / 50)
-    bounds = there.boundingbox
-    x = np.array([bounds.left, bounds.right, bounds.right, bounds.left])
-    y = np.array([bounds.bottom, bounds.bottom, bounds.top, bounds.top])
+    """(first, last) rows and columns of a grid that hold the area's bounds. Raises Outside where they do not meet."""
+    x, y = _edges(area, box.crs.to_wkt())
+    if not len(x):
+        raise _apart(box, area)
     columns, rows = ~box.affine @ (x, y)
     height, width = box.shape
     near = 1e-6
     top, bottom = max(0, int(np.floor(rows.min() + near))), min(height, int(np.ceil(rows.max() - near)))
     left, right = max(0, int(np.floor(columns.min() + near))), min(width, int(np.ceil(columns.max() - near)))
     if top >= bottom or left >= right:
-        mine = box.extent.to_crs("EPSG:4326").boundingbox
-        asked = area.to_crs("EPSG:4326").boundingbox
-        raise GridError(
-            rule="the area must meet the scene",
-            got=f"area {_show(asked)} and scene {_show(mine)}",
-            remedy="the order is west,south,east,north in degrees",
-        )
+        raise _apart(box, area)
     return (top, bottom), (left, right)
 
 
-def _show(bounds: Any) -> str:
-    return ",".join(f"{v:.4f}" for v in (bounds.left, bounds.bottom, bounds.right, bounds.top))
+def _edges(area: Geometry, crs: str) -> tuple[np.ndarray, np.ndarray]:
+    """Points along the area's bounds in another CRS; those that it cannot show are left out."""
+    from pyproj import Transformer
+
+    bounds = area.boundingbox
+    t = np.linspace(0.0, 1.0, 33)
+    x = bounds.left + np.concatenate([t, t, 0 * t, 0 * t + 1]) * (bounds.right - bounds.left)
+    y = bounds.bottom + np.concatenate([0 * t, 0 * t + 1, t, t]) * (bounds.top - bounds.bottom)
+    there = Transformer.from_crs(area.crs.to_wkt(), crs, always_xy=True).transform(x, y)
+    x, y = np.asarray(there[0]), np.asarray(there[1])
+    fine = np.isfinite(x) & np.isfinite(y)
+    return x[fine], y[fine]
+
+
+def _apart(box: GeoBox, area: Geometry) -> Outside:
+    """The error that names where both lie."""
+    x, y = _edges(box.extent, "EPSG:4326")
+    shown = f"{x.min():.4f},{y.min():.4f},{x.max():.4f},{y.max():.4f}" if len(x) else "unknown"
+    west, east = _edges(area, "EPSG:4326")
+    asked = f"{west.min():.4f},{east.min():.4f},{west.max():.4f},{east.max():.4f}" if len(west) else "unknown"
+    return Outside(
+        rule="the area must meet the scene",
+        got=f"area {asked} and scene {shown}",
+        remedy="the order is west,south,east,north in degrees",
+    )
 
 
 def pick_dates(piece: Piece, dates: Any) -> Piece:
@@ -120,9 +140,7 @@ def pick_dates(piece: Piece, dates: Any) -> Piece:
             keep |= (piece.time >= first) & (piece.time < last)
     if not keep.any():
         known = f"{str(piece.time.min())[:10]} to {str(piece.time.max())[:10]}"
-        raise SwathError(
-            rule="--dates must leave at least one date", got=f"{dates} of {known}", remedy="widen the dates"
-        )
+        raise Outside(rule="--dates must leave at least one date", got=f"{dates} of {known}", remedy="widen the dates")
     index = np.flatnonzero(keep).tolist()
     flag = None if piece.flag is None else Part.of(piece.flag, dates=index)
     return replace(piece, source=Part.of(piece.source, dates=index), flag=flag, time=piece.time[keep])
