@@ -129,7 +129,7 @@ def _world(folder: Path, seed: int, progress: Progress | None) -> Demo:
     from swath.datasets.made import demo_world
     from swath.tools.map import map as make_map
 
-    made = demo_world(folder / "input", seed=seed)
+    made = demo_world(folder / "input" / f"world-{seed}", seed=seed)  # dates of two worlds must not mix
     notes = (
         "Simulated: a made world seen by Sentinel-2 (with clouds) and Sentinel-1 over two years; no place on Earth",
         "the truth is known everywhere; the map is judged in blocks without labels",
