@@ -1,0 +1,1 @@
+"""Cubes: scenes opened with their units, grid, dates and flags, read window by window."""
