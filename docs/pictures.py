@@ -1,7 +1,8 @@
-"""Make the pictures of these pages from a finished demo: python docs/pictures.py DEMO_FOLDER.
+"""Make the pictures of these pages: python docs/pictures.py DEMO_FOLDER [TERRAMIND_SCENE TERRAMIND_MAP_FOLDER].
 
 The scene is Indian Pines (CC BY 3.0, Baumgardner, Biehl, Landgrebe 2015, doi 10.4231/R7RX991C). The picture of the report
-needs a Chromium on the path; without one it is left as it is, and that is said.
+needs a Chromium on the path; without one it is left as it is, and that is said. The TerraMind tile (Apache-2.0, contains modified
+Copernicus Sentinel data) comes from the run of `docs/real_sets.py`.
 """
 
 from __future__ import annotations
@@ -58,5 +59,23 @@ def main(folder: Path, out: Path) -> None:
         )
 
 
+def terramind(scene: Path, folder: Path, out: Path) -> None:
+    """Write terramind.png: scene, map and doubt side by side."""
+    record = json.loads((folder / "assessment.json").read_text())
+    codes = [c["code"] for c in record["classes"]]
+    shown = [
+        figures.scene_picture({"sentinel-2": swath.open([scene], offset=-1000)}),
+        figures.class_picture(folder / "classes.tif", dict(zip(codes, palette(len(codes)), strict=True))),
+        figures.set_size_picture(folder / "doubt.tif", len(codes)),
+    ]
+    gap = np.full((shown[0].pixels.shape[0], 8, 3), 255, np.uint8)
+    row = np.concatenate([part for p in shown for part in (p.pixels[..., :3], gap)][:-1], axis=1)
+    large = np.kron(row, np.ones((2, 2, 1), np.uint8))
+    Image.fromarray(large).quantize(96).save(out / "terramind.png", optimize=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(__file__).parent / "images")
+    images = Path(__file__).parent / "images"
+    main(Path(sys.argv[1]), images)
+    if len(sys.argv) > 3:
+        terramind(Path(sys.argv[2]), Path(sys.argv[3]), images)

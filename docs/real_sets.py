@@ -28,7 +28,7 @@ def run(one: dict[str, Any], data: Path, scratch: Path) -> None:
     for command in one["commands"]:
         words = command.format(out=scratch).split()
         got = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", *words, "--quiet"],
+            [sys.executable, "-W", "ignore", "-m", *words, *(["--quiet"] if words[1] != "info" else [])],
             cwd=data,
             capture_output=True,
             text=True,
@@ -60,12 +60,14 @@ def page(scratch: Path) -> str:
             parts += ["```console", f"$ {step['command']}", *_short(step["text"]), "```", ""]
             if step["code"] == 2:
                 parts += ["Refused, with the reason and what to do.", ""]
+        if "picture" in one and (HERE / "images" / one["picture"]).exists():
+            parts += [f"![{one['caption']}](images/{one['picture']})", "", f"*{one['caption']}*", ""]
         if not one.get("ships", True):
             parts += ["*Used for checks only: its terms do not let derived pictures travel with the project.*", ""]
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _short(text: str, most: int = 26, width: int = 150) -> list[str]:
+def _short(text: str, most: int = 26, width: int = 220) -> list[str]:
     lines = [line if len(line) <= width else line[: width - 1] + "…" for line in text.strip().splitlines()]
     return lines if len(lines) <= most else [*lines[: most - 1], f"… ({len(lines) - most + 1} lines more)"]
 
