@@ -17,7 +17,7 @@ from swath.tools.job import Progress
 __all__ = ["Checkup", "doctor"]
 
 EXTRAS = {
-    "demo": ("tensorly",), "nn": ("torch", "safetensors", "einops"), "stac": ("pystac_client", "odc.stac"),
+    "demo": ("tensorly",), "nn": ("torch", "safetensors", "einops"), "stac": ("pystac_client",),
     "s3": ("obstore",), "dask": ("dask", "distributed"), "hdf4": ("pyhdf",), "parquet": ("pyarrow",),
     "clouds": ("s2cloudless",),
 }  # fmt: skip
