@@ -186,7 +186,7 @@ def peers(arguments: argparse.Namespace, folder: Path, n: int) -> dict[str, Peer
         python = str(home / "bin" / "python")
         if not Path(python).exists():
             venv.create(home, with_pip=True)
-            subprocess.run([python, "-m", "pip", "install", "--quiet", "torchgeo"], check=True)
+            subprocess.run([python, "-m", "pip", "install", "--quiet", "torchgeo", "requests"], check=True)
     if not python:
         return {}
     return {f"torchgeo, {w} workers": Peer(python, folder, w, n) for w in (0, 2)}
