@@ -24,11 +24,11 @@ def simulation_error(level: float) -> float:
 @pytest.mark.parametrize("level", [0.90, 0.95])
 @pytest.mark.parametrize("survey", surveys(), ids=lambda s: s.name)
 def test_design_based_intervals_cover_within_two_points(survey, level):
-    slack = 0.02 + simulation_error(level)
+    error = simulation_error(level)
     for name, (held, units) in coverage(survey, level, number=NUMBER).items():
-        assert held > level - slack, (name, held)
-        if units >= FEW:
-            assert held < level + slack, (name, held)
+        assert held > level - 0.02 - error, (name, held)
+        if units >= FEW:  # too wide is the smaller fault: it fails where the simulation is sure of it
+            assert held < level + 0.02 + 2 * error, (name, held)
 
 
 @pytest.mark.parametrize("level", [0.90, 0.95])
