@@ -17,6 +17,7 @@ import numpy as np
 from swath.baseline import layers as layering
 from swath.baseline import spatial, spectral
 from swath.baseline.sampling import Sample, lay, sample_windows
+from swath.baseline.threads import one_thread
 from swath.baseline.tokens import TokenPlanes
 from swath.batch import Batch, Encoder
 from swath.errors import BandError
@@ -73,7 +74,8 @@ class Features:
         sensors = tuple(layering.fit_layers(n, [b.pixels[n] for b in sample.batches]) for n in cubes)
         stacks = [_stacked(sensors, b) for b in sample.batches]
         spectra, difference = _spectra(sample, stacks, flat)
-        components = spectral.fit_components(spectra, difference, COMPONENTS)
+        with one_thread():
+            components = spectral.fit_components(spectra, difference, COMPONENTS)
         guide = np.ones(min(GUIDES, components.weight.shape[1]), np.float32)
         if difference is not None:
             guide = _guide_scale(spectra, difference, components)

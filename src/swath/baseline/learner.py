@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from swath.baseline.spectral import project
+from swath.baseline.threads import one_thread
 
 __all__ = ["CLASSIFIERS", "REGRESSORS", "Learned", "fit", "tree_importances"]
 
@@ -112,7 +113,7 @@ class Boosted:
     def predict(self, planes: np.ndarray) -> np.ndarray:
         """(K, n) or (1, n)."""
         rows = np.ascontiguousarray(planes.T, dtype=np.float32)
-        with _one_thread():
+        with one_thread():
             got = self.model.predict_proba(rows).T if self.classes else self.model.predict(rows)[None]
         return np.asarray(got, np.float32)
 
@@ -145,12 +146,6 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return np.asarray(shares / total, np.float32)
 
 
-def _one_thread() -> Any:
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(limits=1)
-
-
 def _scaling(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean, deviation = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64)
     return mean, np.where(deviation > 1e-12, deviation, 1.0)
@@ -173,7 +168,7 @@ def _shrunk_lda(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     mean, scale = _scaling(x)
     z = (x - mean) / scale
     centre = np.stack([z[y == k].mean(0) for k in range(y.max() + 1)])
-    with _one_thread():
+    with one_thread():
         covariance, _ = ledoit_wolf(z - centre[y], assume_centered=True)
         covariance = covariance * len(z) / max(1, len(z) - len(centre))
         jitter = 1e-9 * max(float(np.trace(covariance)) / len(covariance), 1e-9)
@@ -186,7 +181,7 @@ def _logistic(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     from sklearn.linear_model import LogisticRegression
 
     mean, scale = _scaling(x)
-    with _one_thread():
+    with one_thread():
         model = LogisticRegression(C=1.0, max_iter=200, tol=1e-3).fit((x - mean) / scale, y)
     weight, offset = model.coef_.T, model.intercept_
     if weight.shape[1] == 1:
@@ -212,7 +207,7 @@ def _boosting(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     model = HistGradientBoostingClassifier(
         max_iter=30, max_leaf_nodes=8, min_samples_leaf=5, learning_rate=0.2, early_stopping=False, random_state=seed
     )
-    with _one_thread():
+    with one_thread():
         return Boosted(model.fit(x, y), int(y.max()) + 1)
 
 
@@ -231,7 +226,7 @@ def _ridge(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Learned:
     from sklearn.linear_model import RidgeCV
 
     mean, scale = _scaling(x)
-    with _one_thread():
+    with one_thread():
         model = RidgeCV(alphas=np.logspace(-1, 4, 11)).fit((x - mean) / scale, y)
     return _unscaled(model.coef_.reshape(-1, 1), np.array([model.intercept_]), mean, scale, False)
 
@@ -254,7 +249,7 @@ def _boosting_value(x: np.ndarray, y: np.ndarray, seed: int, trees: int) -> Lear
     model = HistGradientBoostingRegressor(
         max_iter=60, max_leaf_nodes=8, min_samples_leaf=5, early_stopping=False, random_state=seed
     )
-    with _one_thread():
+    with one_thread():
         return Boosted(model.fit(x, y), 0)
 
 

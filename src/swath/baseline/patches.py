@@ -55,15 +55,17 @@ def at_labels(
     row: np.ndarray,
     column: np.ndarray,
     *,
+    around: bool = True,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[Patch]]:
     """Features (n, F), valid (n,) at the labels, and patches that hold what smoothing at each label looks at.
 
-    Labels are gathered by tiles; a tile's window is read once, with the features' reach around it.
+    Labels are gathered by tiles; a tile's window is read once, with the features' reach around it. Without `around`
+    there are no patches, which spares their memory.
     """
     laid, (height, width) = lay(cubes), shape_of(cubes)
     x, good = np.zeros((len(row), len(features.names)), np.float32), np.zeros(len(row), bool)
-    margin = 0 if features.flat else smoothing.REACH
+    margin = smoothing.REACH if around and not features.flat else 0
     tile = max(height, width) if whole_is_small(features, (height, width)) else TILE
     key = row // tile * (width // tile + 1) + column // tile
     patches: list[Patch] = []
@@ -79,6 +81,8 @@ def at_labels(
         values, valid = window_features(laid, features, inner, (height, width))
         r, c = row[here] - inner[0][0], column[here] - inner[1][0]
         x[here], good[here] = values[:, r, c].T, valid[r, c]
+        if not around:
+            continue
         guide = features.guide_planes(values[None])[0]
         patch = Patch(values[:, valid], valid, guide, here, r, c)
         near = patch.around(np.ones(len(here), bool), margin)
