@@ -102,12 +102,12 @@ def forward(scene: np.ndarray, module: torch.nn.Module, kind: torch.dtype, tile:
         part = scene[top : min(height, i + tile + 2), left : min(width, j + tile + 2)]
         with torch.inference_mode():
             x = torch.from_numpy(np.ascontiguousarray(part)).to(kind).permute(2, 0, 1)[None]
-            y = module(x)[0].permute(1, 2, 0)
-            best, where = y[..., 0], torch.zeros(y.shape[:2], dtype=torch.uint8)
-            for k in range(1, y.shape[-1]):
-                where.masked_fill_(y[..., k] > best, k)
-                best = torch.maximum(best, y[..., k])
-        core = where.numpy()[i - top : i - top + tile, j - left : j - left + tile]
+            y = module(x)[0].contiguous().float().numpy()
+        best, where = y[0].copy(), np.zeros(y.shape[1:], np.uint8)
+        for k in range(1, len(y)):
+            np.copyto(where, np.uint8(k), where=y[k] > best)
+            np.maximum(best, y[k], out=best)
+        core = where[i - top : i - top + tile, j - left : j - left + tile]
         out[i : i + core.shape[0], j : j + core.shape[1]] = core
 
     spots = [(i, j) for i in range(0, height, tile) for j in range(0, width, tile)]

@@ -303,7 +303,6 @@ class BlockFile:
         numbers = np.dtype(self.layer.dtype).kind
         classes = bool(self.layer.classes or self.layer.colours)
         try:
-            # One thread for each run keeps the bytes; the cache bounds the memory of the overviews.
             with rasterio.Env(GDAL_CACHEMAX=64 << 20, GDAL_TIFF_INTERNAL_MASK=True):
                 rasterio.shutil.copy(
                     self.describe(geobox),
@@ -312,7 +311,8 @@ class BlockFile:
                     blocksize=self.block,
                     compress="DEFLATE",
                     predictor="NO" if classes else ("FLOATING_POINT" if numbers == "f" else "STANDARD"),
-                    num_threads=min(4, os.cpu_count() or 1),
+                    # Bytes pack so fast that a second thread costs more than it gives.
+                    num_threads=1 if self.dtype.itemsize == 1 else min(4, os.cpu_count() or 1),
                     bigtiff="IF_SAFER",
                     overviews="AUTO",
                     overview_resampling=self.layer.overview or ("nearest" if classes else "average"),

@@ -172,12 +172,12 @@ class Network:
         """{name: (1, K or 1, H, W)} for a window, or for the part `inside` of it."""
         import torch
 
-        channels = self._channels(batch)
-        height, width = channels.shape[:2]
+        values, valid = self._channels(batch)
+        height, width = values.shape[-2:]
         rows, columns = inside or (slice(0, height), slice(0, width))
         with torch.inference_mode():
             if self.window is not None:
-                return {self.name: self._windowed(channels, self.window)[..., rows, columns]}
+                return {self.name: self._windowed(values, valid, self.window)[..., rows, columns]}
             halo = int(self.reach or 0)
             step = self.piece if halo <= self.piece // 8 else 2 * self.piece
             out: np.ndarray | None = None
@@ -185,86 +185,84 @@ class Network:
                 for j in range(columns.start, columns.stop, step):
                     top, left = max(0, i - halo), max(0, j - halo)
                     end, last = min(rows.stop, i + step), min(columns.stop, j + step)
-                    part = self._forward(channels[top : min(height, end + halo), left : min(width, last + halo)])
+                    y, x = slice(top, min(height, end + halo)), slice(left, min(width, last + halo))
+                    part = self._forward(values[:, y, x], valid[:, y, x])
                     if out is None:
-                        out = np.empty(
-                            (rows.stop - rows.start, columns.stop - columns.start, part.shape[-1]), part.dtype
-                        )
+                        shape = (rows.stop - rows.start, columns.stop - columns.start, part.shape[-1])
+                        out = np.empty(shape, part.dtype)
                     core = part[i - top : end - top, j - left : last - left]
                     out[i - rows.start : end - rows.start, j - columns.start : last - columns.start] = core
         return {self.name: np.moveaxis(out, -1, 0)[None] if out is not None else np.zeros((1, 1, 0, 0))}
 
-    def _channels(self, batch: Batch) -> np.ndarray:
-        """(H, W, T x C) float32, scaled, 0 where missing."""
+    def _channels(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Values and validity (T x C, H, W) of the sensor."""
         if self.sensor is None and len(batch.pixels) != 1:
             raise BandError(
                 rule="a network reads one sensor", got=", ".join(batch.pixels), remedy="name it with sensor="
             )
         pixels = batch.pixels[self.sensor] if self.sensor is not None else next(iter(batch.pixels.values()))
         _, t, c, h, w = pixels.values.shape
-        values = np.asarray(pixels.values[0]).reshape(t * c, h, w)
-        valid = np.asarray(pixels.valid[0]).reshape(t * c, h, w)
-        out = np.empty((h, w, t * c), np.float32)
-        for k in range(t * c):
-            band = values[k]
-            if self.mean is not None or self.deviation is not None:
-                mean = 0.0 if self.mean is None else float(self.mean[k])
-                scale = 1.0 if self.deviation is None else 1.0 / float(self.deviation[k])
-                band = (band - np.float32(mean)) * np.float32(scale)
-            out[..., k] = band if valid[k].all() else np.where(valid[k], band, np.float32(0))
-        return out
+        return np.asarray(pixels.values[0]).reshape(t * c, h, w), np.asarray(pixels.valid[0]).reshape(t * c, h, w)
 
-    def _forward(self, part: np.ndarray) -> np.ndarray:
-        """(h, w, C) -> (h, w, K) numbers or (h, w, 1) codes."""
+    def _input(self, values: np.ndarray, valid: np.ndarray) -> Any:
+        """(1, C, h, w) in the network's type and channels-last order, scaled, 0 where missing."""
         import torch
 
-        height, width = part.shape[:2]
+        x = torch.from_numpy(values)
+        if self.mean is not None:
+            x = x - torch.tensor(list(self.mean), dtype=torch.float32)[:, None, None]
+        if self.deviation is not None:
+            x = x * (1.0 / torch.tensor(list(self.deviation), dtype=torch.float64)).float()[:, None, None]
+        if not valid.all():
+            x = torch.where(torch.from_numpy(valid), x, 0.0)
+        height, width = values.shape[-2:]
         if height % self.stride or width % self.stride:
-            part = np.pad(part, ((0, -height % self.stride), (0, -width % self.stride), (0, 0)), mode="edge")
-        x = torch.from_numpy(np.ascontiguousarray(part)).to(self._dtype).permute(2, 0, 1)[None]
-        y = self._ready(x)[..., :height, :width]
+            pad = (0, -width % self.stride, 0, -height % self.stride)
+            x = torch.nn.functional.pad(x[None], pad, mode="replicate")[0]
+        return x.to(self._dtype)[None].contiguous(memory_format=torch.channels_last)
+
+    def _forward(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """(C, h, w) -> (h, w, K) numbers or (h, w, 1) codes."""
+        height, width = values.shape[-2:]
+        y = self._ready(self._input(values, valid))[..., :height, :width]
         if tuple(y.shape[-2:]) != (height, width):
             raise SwathError(
                 rule="a network gives one answer a pixel",
                 got=f"{tuple(y.shape[-2:])} for {(height, width)}",
                 remedy="wrap it with an up-sampling layer, or state window= as a multiple of its patches",
             )
-        y = y[0].permute(1, 2, 0)
         if self.answer == "class":
-            kind = torch.uint8 if y.shape[-1] + self.first_code <= 256 else torch.int32
-            codes: np.ndarray = (_argmax(y).to(kind) + self.first_code).numpy()[..., None]
-            return codes if kind == torch.uint8 else codes.astype(np.uint16)
-        y = y.float()
+            return _argmax(y[0], self.first_code)[..., None]
+        y = y[0].permute(1, 2, 0).float()
         numbers: np.ndarray = (y.softmax(-1) if self.answer == "probability" else y).numpy()
         return numbers
 
-    def _windowed(self, channels: np.ndarray, size: int) -> np.ndarray:
+    def _windowed(self, values: np.ndarray, valid: np.ndarray, size: int) -> np.ndarray:
         """The answer of a network that is run on windows of just `size` pixels, side by side."""
-        height, width = channels.shape[:2]
-        pad = ((0, -height % size), (0, -width % size), (0, 0))
-        padded = np.pad(channels, pad, mode="edge")
+        height, width = values.shape[-2:]
+        pad = ((0, 0), (0, -height % size), (0, -width % size))
+        values, valid = np.pad(values, pad, mode="edge"), np.pad(valid, pad, mode="edge")
         out: np.ndarray | None = None
         for i in range(0, height, size):
             for j in range(0, width, size):
-                part = self._forward(padded[i : i + size, j : j + size])
+                part = self._forward(values[:, i : i + size, j : j + size], valid[:, i : i + size, j : j + size])
                 if out is None:
-                    out = np.empty((*padded.shape[:2], part.shape[-1]), part.dtype)
+                    out = np.empty((*values.shape[-2:], part.shape[-1]), part.dtype)
                 out[i : i + size, j : j + size] = part
         if out is None:
             return np.zeros((1, 1, 0, 0))
         return np.moveaxis(out[:height, :width], -1, 0)[None]
 
 
-def _argmax(y: Any) -> Any:
-    """The first largest of the last axis; a running maximum, since torch's argmax is slow over few channels."""
-    import torch
-
-    if y.shape[-1] > 16:
-        return y.argmax(-1)
-    best = y[..., 0]
-    where = torch.zeros(best.shape, dtype=torch.uint8)
-    for k in range(1, y.shape[-1]):
-        larger = y[..., k] > best
-        where.masked_fill_(larger, k)
-        best = torch.maximum(best, y[..., k])
-    return where
+def _argmax(y: Any, first_code: int) -> np.ndarray:
+    """(h, w) codes of the largest of (K, h, w); a running maximum, since torch's argmax is slow over few channels."""
+    kind = np.uint8 if y.shape[0] + first_code <= 256 else np.uint16
+    if y.shape[0] > 16:
+        found: np.ndarray = (y.argmax(0).numpy() + first_code).astype(kind)
+        return found
+    planes = y.contiguous().float().numpy()
+    best, codes = planes[0].copy(), np.full(planes.shape[1:], first_code, kind)
+    for k in range(1, len(planes)):
+        np.copyto(codes, kind(k + first_code), where=planes[k] > best)
+        np.maximum(best, planes[k], out=best)
+    return codes
