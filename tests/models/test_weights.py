@@ -70,3 +70,33 @@ def test_needed_bands_are_asked_for_by_name():
     weights.check(batch, Needs(bands=("B02",)), name="x")
     with pytest.raises(BandError, match="B08"):
         weights.check(batch, Needs(bands=("B02", "B08")), name="x")
+
+
+def test_without_the_extra_the_package_to_install_is_named(monkeypatch):
+    import swath.errors
+    from swath.errors import ExtraError
+
+    def absent(name):
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(swath.errors.importlib, "import_module", absent)
+    with pytest.raises(ExtraError, match=r"swath\[nn\]"):
+        models.load("tiny")
+
+
+def test_listing_models_loads_no_network_library():
+    import subprocess
+    import sys
+
+    code = "import sys, swath.models as m, swath.testing; assert m.MODELS; assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_weights_that_came_with_swath_are_the_same_bytes_and_say_that_they_are_simulated():
+    from pathlib import Path
+
+    for name, (file, digest) in models.WEIGHTS.items():
+        path = Path(models.__file__).parent / "weights_files" / file
+        assert path.stat().st_size < 1_000_000
+        assert weights.sha256(path) == digest
+        assert models.load(name).facts.simulated
