@@ -188,7 +188,10 @@ def _surface(place: World, bands: tuple[Band, ...], when: np.ndarray, classes: n
         change = change.reshape(out[t].shape)
         change *= place.lush
         out[t] += change
-        out[t][~kelvin] *= shade
+        if kelvin.any():
+            out[t][~kelvin] *= shade
+        else:
+            out[t] *= shade
     np.maximum(out, 1e-6, out=out)
     return out
 
