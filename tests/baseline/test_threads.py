@@ -1,6 +1,7 @@
 import threading
 
-import numpy as np  # noqa: F401 - brings a BLAS
+import pytest
+import scipy.linalg  # noqa: F401 - brings a BLAS
 from threadpoolctl import threadpool_info
 
 from swath.baseline.threads import one_thread
@@ -10,30 +11,26 @@ def blas_threads():
     return {i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"}
 
 
-def test_the_limit_holds_until_the_last_one_is_out_and_is_lifted_then():
-    before = blas_threads()
-    first_in, may_leave = threading.Event(), threading.Event()
+def test_the_limit_holds_for_each_of_several_threads_and_is_lifted_afterwards():
+    before, seen = blas_threads(), []
 
-    def early():
+    def work():
         with one_thread():
-            first_in.set()
-            may_leave.wait(5)
+            seen.append(blas_threads())
 
-    thread = threading.Thread(target=early)
-    thread.start()
-    first_in.wait(5)
-    with one_thread():
-        may_leave.set()
-        thread.join()
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    with one_thread(), one_thread():
         assert blas_threads() == {1}
+    for thread in threads:
+        thread.join()
+    assert seen == [{1}] * 5
     assert blas_threads() == before
 
 
 def test_an_error_inside_lifts_it_too():
     before = blas_threads()
-    try:
-        with one_thread():
-            raise ValueError
-    except ValueError:
-        pass
+    with pytest.raises(ValueError, match="inside"), one_thread():
+        raise ValueError("inside")
     assert blas_threads() == before

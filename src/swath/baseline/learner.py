@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from swath.baseline.spectral import project
-from swath.baseline.threads import one_thread
+from swath.baseline.threads import one_openmp_thread, one_thread
 
 __all__ = ["CLASSIFIERS", "REGRESSORS", "Learned", "fit", "tree_importances"]
 
@@ -113,7 +113,7 @@ class Boosted:
     def predict(self, planes: np.ndarray) -> np.ndarray:
         """(K, n) or (1, n)."""
         rows = np.ascontiguousarray(planes.T, dtype=np.float32)
-        with one_thread():
+        with one_openmp_thread():
             got = self.model.predict_proba(rows).T if self.classes else self.model.predict(rows)[None]
         return np.asarray(got, np.float32)
 

@@ -5,33 +5,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-__all__ = ["one_thread"]
+__all__ = ["one_openmp_thread", "one_thread"]
 
-_lock = threading.Lock()
-_inside = 0
-_limits: Any = None
+_turn = threading.RLock()
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold BLAS (for the whole process) and OpenMP (for this thread) to one thread.
+    """Hold BLAS and OpenMP to one thread; callers take turns.
 
-    Several threads may be inside at once: the first one in sets the limit of BLAS, the last one out lifts it.
+    Where the library keeps its limit for the whole process, one caller's end would lift another's limit: hence turns.
     """
     from threadpoolctl import threadpool_limits
 
-    global _inside, _limits
-    with _lock:
-        if not _inside:
-            _limits = threadpool_limits(limits=1, user_api="blas")
-        _inside += 1
-    try:
-        with threadpool_limits(limits=1, user_api="openmp"):
-            yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if not _inside:
-                _limits.restore_original_limits()
+    with _turn, threadpool_limits(limits=1):
+        yield
+
+
+@contextmanager
+def one_openmp_thread() -> Iterator[None]:
+    """Hold OpenMP to one thread in this thread only; callers work side by side."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="openmp"):
+        yield
