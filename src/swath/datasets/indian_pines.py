@@ -102,7 +102,7 @@ def load() -> IndianPines:
         (stored * np.float32(scale) + np.float32(offset)).astype(np.float32),
         bands=band_names(len(wavelength)),
         geobox=None,
-        wavelength=wavelength,
+        wavelength=wavelength.tolist(),
         gsd=[20.0] * len(wavelength),
         quantity="radiance",
         units=UNIT,
