@@ -168,7 +168,9 @@ def _errors(data: ReportData) -> list[str]:
 def _doubt(data: ReportData) -> str:
     parts = []
     if math.isfinite(data.sure):
-        parts.append(f"on {percent(1 - data.sure)} of the map more than one class remains possible")
+        more = 1 - data.sure
+        spread = "on nearly all of the map one class is left" if more < 0.005 else ""
+        parts.append(spread or f"on {percent(more)} of the map more than one class remains possible")
     if math.isfinite(data.outside):
         rest = "of the map looks unlike any label: what was measured here says nothing there"
         parts.append(f"{percent(data.outside)} {rest}")
