@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +18,13 @@ distributed = pytest.importorskip("distributed")
 
 @pytest.fixture(scope="module")
 def cluster():
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL"
-    ) as it:
+    # Workers find the functions of these tests by the names that they have here.
+    before = list(sys.path)
+    sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": "CRITICAL"}
+    with distributed.LocalCluster(**options) as it:
         yield it
+    sys.path[:] = before
 
 
 def bytes_of(out):
@@ -88,6 +93,6 @@ def test_a_scheduler_of_another_kind_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_cluster_of_its_own(reference, tmp_path):
+def test_a_cluster_of_its_own(cluster, reference, tmp_path):
     run({"s": scene()}, neighbours, LAYERS, tmp_path, reach=2, window=32, scheduler="dask", workers=2)
     assert bytes_of(tmp_path) == reference
