@@ -16,11 +16,22 @@ from typing import Any
 from swath import __version__
 from swath.errors import OutputError
 
-__all__ = ["FORMAT", "Job", "Progress", "digest", "inputs_of", "write_json", "write_text"]
+__all__ = ["FORMAT", "Job", "Progress", "can_be_written", "digest", "inputs_of", "write_json", "write_text"]
 
 FORMAT = 1
 Progress = Callable[[int, int, str], None]
 _WHOLE = 256 * 2**20  # files up to this size are hashed whole, larger ones by their size and sixteen blocks
+
+
+def can_be_written(folder: Path) -> None:
+    """Refuse an output folder that cannot be written before the long work starts; nothing is made. Raises OutputError."""
+    there = next((p for p in (folder, *folder.absolute().parents) if p.exists()), Path("/"))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(
+            rule="results go into a folder that can be written",
+            got=f"{folder}: {there} is {'not writable' if there.is_dir() else 'a file'}",
+            remedy="choose another --out",
+        )
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from swath.errors import LabelError
 from swath.estimate import Estimate
-from swath.tools.job import Job, Progress, write_json
+from swath.tools.job import Job, Progress, can_be_written, write_json
 from swath.tools.scenes import Opened, Reading, open_scenes
 
 __all__ = ["MapResult", "map"]
@@ -174,6 +174,8 @@ def _map(opened: Opened, asked: dict[str, Any], progress: Progress | None) -> An
     from swath.tools import finish, mapping
 
     folder, simulated = Path(asked["out"]), bool(asked["simulated"] or opened.simulated)
+    if not asked["plan"]:
+        can_be_written(folder)
     read = [p for p in (*opened.reads, asked["labels"], asked["truth"], asked["model"]) if p is not None]
     job = Job.start("map", asked, read)
     say: list[str] = [*opened.notes, *opened.problems]
