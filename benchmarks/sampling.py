@@ -13,6 +13,7 @@ import argparse
 import itertools
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -239,6 +240,14 @@ def honest(paths: list[Path], epochs: int = 40) -> dict[str, float]:
     }
 
 
+def machine() -> str:
+    """What the processor calls itself."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
 def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parse.add_argument("--scenes", help="folder for the test scenes (kept); a temporary one by default")
@@ -278,7 +287,7 @@ def run(arguments: argparse.Namespace, paths: list[Path], folder: Path) -> None:
         peer.close()
     median = {name: statistics.median(values) for name, values in rates.items()}
     print(f"{arguments.files} scenes of {side} x {side} x 4 uint16, deflate, blocks of {BLOCK}; rasterio "
-          f"{rasterio.__version__}, GDAL {rasterio.__gdal_version__}, {os.cpu_count()} cores")  # fmt: skip
+          f"{rasterio.__version__}, GDAL {rasterio.__gdal_version__}, {os.cpu_count()} cores of {machine()}")  # fmt: skip
     print("| what | windows/s median | min-max | ratio to the limit |\n|---|---|---|---|")
     for name, values in rates.items():
         print(
