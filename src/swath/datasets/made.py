@@ -57,7 +57,13 @@ def demo_world(
     s1 = _write_dates(root / "sentinel-1", "S1", radar.values, radar, "sentinel-1-grd", nodata=np.nan, names=SENTINEL_1)
     relief = elevation(place)
     _write(
-        root / "elevation.tif", relief.values, place, ["elevation"], nodata=np.nan, tags={"sensor": "dem", "quantity": "elevation", "simulated": "yes"}, units="m"
+        root / "elevation.tif",
+        relief.values,
+        place,
+        ["elevation"],
+        nodata=np.nan,
+        tags={"sensor": "dem", "quantity": "elevation", "simulated": "yes"},
+        units="m",
     )
     last = truth.classes[-1]
     labels, trained = _labels(last, truth.names, per_class, block, np.random.default_rng([seed, 31]))
