@@ -84,8 +84,9 @@ def gather(
 ) -> dict[str, xr.DataArray | dict[float, xr.DataArray]]:
     """{sensor: cube or {gsd: cube}} of scenes of any number of sensors: what `cube.align` takes.
 
-    Scenes of one sensor become one cube, as in `open`; without a known sensor, scenes of the same bands do. notes: a
-    list that gets the sentences on what was understood and done. Raises as `open` does.
+    Scenes of one sensor become one cube, as in `open`; without a known sensor, scenes of the same bands do. Among
+    several scenes, offset and scale hold for those whose units nothing else tells. notes: a list that gets the
+    sentences on what was understood and done. Raises as `open` does.
     """
     many = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not many:
@@ -93,11 +94,16 @@ def gather(
     said: list[str] = [] if notes is None else notes
     groups: dict[str, list[Scene]] = {}
     missed: list[Outside] = []
+    asked = len(many) > 1 and (offset is not None or scale is not None)
     for path in many:
         try:
-            scene = understand(
-                path, sensor=sensor, offset=offset, scale=scale, area=area, dates=dates, bands=bands, safe=safe
-            )
+            silent = understand(path, sensor=sensor, area=area, dates=dates, bands=bands, safe=safe) if asked else None
+            if silent is not None and not _open_question(silent):
+                scene = silent
+            else:
+                scene = understand(
+                    path, sensor=sensor, offset=offset, scale=scale, area=area, dates=dates, bands=bands, safe=safe
+                )
         except Outside as error:
             missed.append(error)
             said.append(f"{Path(str(path)).name}: outside the area or dates asked for, left out")
@@ -119,6 +125,11 @@ def gather(
             made = {k: cube_of(p) for k, p in pieces.items()}
         cubes[name] = next(iter(made.values())) if len(made) == 1 else made
     return cubes
+
+
+def _open_question(scene: Scene) -> bool:
+    """Whether nothing tells the units of a scene."""
+    return scene.doubt is not None or all(b.quantity == "digital_number" for b in scene.bands)
 
 
 def _group(scene: Scene, groups: dict[str, list[Scene]]) -> str:

@@ -178,7 +178,7 @@ def _map(opened: Opened, asked: dict[str, Any], progress: Progress | None) -> An
         can_be_written(folder)
     read = [p for p in (*opened.reads, asked["labels"], asked["truth"], asked["model"]) if p is not None]
     job = Job.start("map", asked, read)
-    say: list[str] = [*opened.notes, *opened.problems]
+    say: list[str] = [*opened.notes]
     encoder = mapping.encoder_named(asked["encoder"])
     if asked["model"] is not None:
         work = mapping.recall(Path(asked["model"]), encoder)
@@ -188,7 +188,7 @@ def _map(opened: Opened, asked: dict[str, Any], progress: Progress | None) -> An
         work = mapping.learn(opened, asked["labels"], asked, encoder, say, progress, simulated=simulated)
     if asked["plan"]:
         return mapping.cost(opened, work, asked["workers"])
-    ran = mapping.paint(folder, opened, work, asked, progress, simulated=simulated)
+    ran = mapping.paint(folder, opened, work, asked, job.inputs, progress, simulated=simulated)
     assessed = finish.assess_run(folder, opened, work, asked["truth"], asked, say, progress, simulated=simulated)
     made = [*ran.paths.values(), write_json(folder / "assessment.json", assessed.record)]
     made.append(finish.report_page(folder, opened, work, assessed, asked, say))
@@ -197,7 +197,13 @@ def _map(opened: Opened, asked: dict[str, Any], progress: Progress | None) -> An
     if asked["polygons"] and work.mapper.kind == "class":
         made.append(mapping.outlines(folder, opened, work))
     made += [p for p in folder.glob("*.qml")]
-    job.finish(folder, made, failed_windows=[list(f) for f in ran.failed], reasons=list(ran.reasons))
+    job.finish(
+        folder,
+        made,
+        failed_windows=[list(f) for f in ran.failed],
+        reasons=list(ran.reasons),
+        mapping_seconds=round(ran.seconds, 2),
+    )
     return MapResult(
         out=str(folder),
         kind=work.mapper.kind,

@@ -106,15 +106,17 @@ def paint(
     opened: Opened,
     work: Work,
     asked: Mapping[str, Any],
+    inputs: list[dict[str, Any]],
     progress: Progress | None,
     *,
     simulated: bool,
 ) -> Ran:
-    """Write the layers of the map, window by window; goes on where an interrupted run stopped."""
+    """Write the layers of the map, window by window; goes on where an interrupted run of the same `inputs` stopped."""
     from swath.predict.run import run
     from swath.tools.paint import Painter, layers_of
 
     fingerprint = {"model": work.mapper.record(), "calibration": work.calibration.to_json(), "seed": asked["seed"]}
+    fingerprint["inputs"] = [item.get("digest") or item.get("note") for item in inputs]
     return run(
         opened.cubes,
         Painter(work.mapper, work.calibration, work.applicability),

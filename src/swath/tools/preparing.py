@@ -98,7 +98,7 @@ class Todo:
 
 def pieces_of(opened: Opened, index: str | None, how: How | None, every: str | None) -> Todo:
     """Everything that is to be written. Raises what `prepare` raises for indices and composites."""
-    todo = Todo(notes=[*opened.notes, *opened.problems])
+    todo = Todo(notes=[*opened.notes])
     made = {} if index is None else _indices(opened.cubes, index, todo.notes)
     for name, cube in opened.cubes.items():
         indices = made.get(name)

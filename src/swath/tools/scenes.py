@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from swath.errors import FormatError, GridError
@@ -29,11 +28,6 @@ class Reading:
     sensor: str | None = None
     safe: bool = False
 
-    @property
-    def settles(self) -> bool:
-        """Whether units are settled by hand."""
-        return self.offset is not None or self.scale is not None
-
     def options(self) -> dict[str, Any]:
         """Keyword arguments for `cube.open`."""
         return {name: getattr(self, name) for name in self.__slots__}
@@ -41,13 +35,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """cubes: {sensor, or "scene" where nothing tells it: cube} on one grid. notes and problems: what was understood, in words."""
+    """cubes: {sensor, or "scene" where nothing tells it: cube} on one grid. notes: what was understood, in words."""
 
     cubes: dict[str, xr.DataArray]
     grid: GeoBox | None
     shape: tuple[int, int]
     notes: tuple[str, ...]
-    problems: tuple[str, ...]
     reads: tuple[str, ...]
     simulated: bool = False
 
@@ -64,7 +57,7 @@ def open_scenes(scenes: Any, reading: Reading, *, gsd: float | None = None, crs:
     items = [scenes] if isinstance(scenes, (str, os.PathLike)) or hasattr(scenes, "dims") else list(scenes)
     if not items:
         raise FormatError(rule="a verb reads at least one scene", got="none", remedy="name a file or a folder")
-    groups, notes, problems = _grouped(items, reading)
+    groups, notes = _grouped(items, reading)
     target = None if crs is None else _in_crs(next(iter(groups.values())), crs)
     aligned = align.align(groups, grid=target, gsd=gsd)
     first = next(iter(aligned.values()))
@@ -82,7 +75,6 @@ def open_scenes(scenes: Any, reading: Reading, *, gsd: float | None = None, crs:
         grid=contract.grid(first),
         shape=(first.sizes["y"], first.sizes["x"]),
         notes=tuple(dict.fromkeys(notes)),
-        problems=tuple(dict.fromkeys(problems)),
         reads=tuple(str(i) for i in items if isinstance(i, (str, os.PathLike))),
         simulated=any(str(c.attrs.get("simulated", "")).lower() in ("yes", "true", "1") for c in aligned.values()),
     )
@@ -96,51 +88,18 @@ def _in_crs(first: Any, crs: str) -> GeoBox | None:
     return in_crs(contract.grid(align.finest(list(first.values()) if isinstance(first, dict) else [first])), crs)
 
 
-def _grouped(items: list[Any], reading: Reading) -> tuple[dict[str, Any], list[str], list[str]]:
-    """{name: cube or {gsd: cube}}: paths of one sensor (or of the same bands, where nothing tells) go together."""
+def _grouped(items: list[Any], reading: Reading) -> tuple[dict[str, Any], list[str]]:
+    """{name: cube or {gsd: cube}}: cubes as they are, paths of one sensor (or of the same bands) together."""
     from swath.cube import contract
-    from swath.cube.open import open as open_cube
+    from swath.cube.open import gather
 
-    found: dict[str, list[tuple[Any, Any, Reading]]] = {}
-    seen: dict[str, Any] = {}
     notes: list[str] = []
-    problems: list[str] = []
+    paths = [item for item in items if not hasattr(item, "dims")]
+    seen: dict[str, Any] = dict(gather(paths, notes=notes, **reading.options())) if paths else {}
     for item in items:
         if hasattr(item, "dims"):
-            name = _free(str(item.attrs.get("sensor") or "scene"), seen)
-            seen[name] = contract.validate(item)
-            continue
-        scene, asked = _settled(item, reading, alone=len(items) == 1)
-        if scene.doubt is not None:
-            raise scene.doubt
-        notes += [f"{Path(str(item)).name}: {text}" for text in scene.notes]
-        problems += [f"{Path(str(item)).name}: {text}" for text in scene.problems]
-        key = scene.sensor or "/".join(str(b) for c in scene.cubes.values() for b in c.coords["band"].values)
-        found.setdefault(key, []).append((item, scene, asked))
-    for group in found.values():
-        paths = [item for item, _, _ in group]
-        scene = group[0][1]
-        name = _free(scene.sensor or "scene", seen)
-        asked = group[0][2]
-        seen[name] = scene.cubes if len(paths) == 1 else open_cube(paths, **asked.options())
-    return seen, notes, problems
-
-
-def _settled(item: Any, reading: Reading, *, alone: bool) -> tuple[Any, Reading]:
-    """The scene and how it was read; among several, --offset and --scale hold only for those whose units nothing else tells."""
-    from swath.cube.open import understand
-
-    if alone or not reading.settles:
-        return understand(item, **reading.options()), reading
-    silent = replace(reading, offset=None, scale=None)
-    scene = understand(item, **silent.options())
-    return (understand(item, **reading.options()), reading) if _open_question(scene) else (scene, silent)
-
-
-def _open_question(scene: Any) -> bool:
-    """Whether nothing tells the units of a scene."""
-    kinds = {str(q) for cube in scene.cubes.values() for q in cube.coords["quantity"].values}
-    return scene.doubt is not None or kinds == {"digital_number"}
+            seen[_free(str(item.attrs.get("sensor") or "scene"), seen)] = contract.validate(item)
+    return seen, notes
 
 
 def _free(name: str, taken: dict[str, Any]) -> str:
