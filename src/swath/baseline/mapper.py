@@ -6,7 +6,7 @@ A saved mapper holds its training rows, not the fitted model: loading fits it an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from swath.baseline import choose as choosing
 from swath.baseline import learner, patches, smooth
+from swath.baseline import temperature as temper
 from swath.baseline.features import GROUPS, Features
 from swath.baseline.sampling import shape_of
 from swath.batch import Batch, Encoder
@@ -55,7 +56,8 @@ class Mapper:
     """Maps a Batch: class probabilities, or values. Threads may share it; Dask may pickle it.
 
     kind: class or number. classes, codes: of the labels, in the order of the probabilities. candidates: (name, score)
-    in order of cost. oof: what the chosen candidate predicted for labels of places it had not seen.
+    in order of cost. oof: what the chosen candidate predicted for labels of places it had not seen. temperature: of
+    the probabilities, learned from oof (above 1: the model was too sure of itself).
     """
 
     features: Features
@@ -70,6 +72,7 @@ class Mapper:
     kind: str
     seed: int
     notes: tuple[str, ...]
+    temperature: float = 1.0
 
     @property
     def chosen(self) -> str:
@@ -105,6 +108,8 @@ class Mapper:
                 if guide is not None:
                     out[i] = smooth.smooth(np.where(good, out[i], 0), good, guide[i])
                     out[i][:, ~good] = np.nan
+        if self.kind == "class":
+            out = temper.applied(out, self.temperature, axis=1)
         return {"probability" if self.kind == "class" else "value": out, "valid": valid, "features": read}
 
     def save(self, folder: str | Path) -> None:
@@ -127,6 +132,7 @@ class Mapper:
             "chosen": {"name": c.name, "model": c.model, "groups": list(c.groups), "smoothed": c.smoothed},
             "candidates": [{"name": n, "score": e.to_json()} for n, e in self.candidates],
             "seed": self.seed,
+            "temperature": self.temperature,
             "reach": self.reach,
             "feature_names": self.feature_names,
             "features": features,
@@ -190,6 +196,7 @@ class Mapper:
             kind=record["kind"],
             seed=int(record["seed"]),
             notes=tuple(notes),
+            temperature=float(record["temperature"]),
         )
 
 
@@ -246,19 +253,24 @@ def train(
     used = x[:, fitted.columns(choice.chosen.groups)]
     model = learner.fit(choice.chosen.model, used, table.y, classes=table.classes, seed=seed)
     weight = learner.tree_importances(used, table.y, classes=table.classes, seed=seed)
+    oof, warmth = choice.oof, 1.0
+    if table.classes:
+        warmth = temper.fit(oof.value[oof.scorable], table.y[oof.scorable])
+        oof = replace(oof, value=temper.applied(oof.value, warmth, axis=1))
     return Mapper(
         features=kept,
         model=model,
         columns=kept.columns(choice.chosen.groups),
         candidate=choice.chosen,
         candidates=choice.scores,
-        oof=choice.oof,
+        oof=oof,
         training=Training(used, table.y, table.place, table.row, table.column, deals[0].fold, index, weight),
         classes=classes,
         codes=[int(c) for c in labels.codes] if kind == "class" else [],
         kind=kind,
         seed=seed,
         notes=tuple(notes),
+        temperature=warmth,
     )
 
 
