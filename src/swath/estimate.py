@@ -60,7 +60,10 @@ class Estimate:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Estimate:
         """The inverse of `to_json`."""
-        return cls(**{k: (math.nan if v is None and k in ("value", "low", "high") else v) for k, v in record.items()})
+        known: dict[str, Any] = dict(record)
+        for name in ("value", "low", "high"):
+            known[name] = math.nan if known[name] is None else known[name]
+        return cls(**known)
 
     def __str__(self) -> str:
         if not self.defined:
