@@ -190,14 +190,23 @@ def test_an_output_that_is_a_file_is_refused_before_the_work(tmp_path: Path) -> 
 def test_polygons_outline_the_classes(tmp_path: Path) -> None:
     import geopandas
 
+    pytest.importorskip("pyarrow", reason="the parquet extra is not installed")
     classes = truth(64, 64)
     path = scene(tmp_path / "s.tif", classes)
     swath.map(
-        [path], labels=mask(tmp_path / "l.tif", classes, path, every=5), out=tmp_path / "out", fast=True, polygons=True
+        [path],
+        labels=mask(tmp_path / "l.tif", classes, path, every=5),
+        out=tmp_path / "out",
+        fast=True,
+        polygons=True,
+        parquet=True,
     )
-    outlines = geopandas.read_file(tmp_path / "out/classes.gpkg")
-    assert set(outlines["label"]) == set(NAMES)
-    assert outlines.area.sum() == pytest.approx(64 * 64 * 100)
+    for outlines in (
+        geopandas.read_file(tmp_path / "out/classes.gpkg"),
+        geopandas.read_parquet(tmp_path / "out/classes.parquet"),
+    ):
+        assert set(outlines["label"]) == set(NAMES)
+        assert outlines.area.sum() == pytest.approx(64 * 64 * 100)
 
 
 def test_the_plan_tells_pixels_time_memory_and_disk_and_writes_nothing(tmp_path: Path) -> None:

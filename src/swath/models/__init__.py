@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from swath.errors import FormatError, SwathError, need
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from swath.models.weights import Facts
 
-__all__ = ["MODELS", "WEIGHTS", "build", "load"]
+__all__ = ["MODELS", "WEIGHTS", "build", "load", "outside"]
 
 MODELS: dict[str, str] = {"tiny": "swath.models.tiny:Tiny"}
 # Files in weights_files/ beside this one, and the sha256 that they must have.
@@ -30,12 +32,22 @@ def build(name: str, **config: Any) -> Any:
     return getattr(import_module(module), attribute)(**config)
 
 
+def outside() -> dict[str, EntryPoint]:
+    """Encoders that other packages bring, by name (entry point group `swath.encoders`)."""
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group="swath.encoders")}
+
+
 def load(name: str, weights: str | Path | None = None) -> Any:
     """A network with its weights and scaling, ready to encode.
 
-    name: of a family, then `weights` is a file or None for those that come with swath; or a path to a weights file.
+    name: of a family, then `weights` is a file or None for those that come with swath; or a path to a weights file; or
+    an encoder of another package (entry point `swath.encoders`: a function without arguments that gives an Encoder).
     Raises SwathError for an unknown name, FormatError for weights that do not fit, ExtraError without torch.
     """
+    if weights is None and name not in MODELS and (found := outside().get(name)) is not None:
+        return found.load()()
     need("torch", extra="nn", why=f"the model {name}")
     need("safetensors", extra="nn", why=f"the model {name}")
     from swath.models import weights as files
@@ -45,7 +57,9 @@ def load(name: str, weights: str | Path | None = None) -> Any:
     if weights is None:
         if name not in WEIGHTS:
             raise SwathError(
-                rule="a model without a weights file comes with swath", got=name, remedy=f"one of {', '.join(WEIGHTS)}"
+                rule="a model without a weights file comes with swath or a package beside it",
+                got=name,
+                remedy=f"one of {', '.join([*WEIGHTS, *outside()])}, or name a weights file",
             )
         file, digest = WEIGHTS[name]
         weights = Path(__file__).parent / "weights_files" / file

@@ -96,6 +96,7 @@ def map(
     seed: int = 0,
     gsd: float | None = None,
     polygons: bool = False,
+    parquet: bool = False,
     plan: bool = False,
     scheduler: str = "threads",
     workers: int | None = None,
@@ -132,7 +133,8 @@ def map(
         fast: choose among majority, shrunk LDA and logistic only.
         seed: of every draw.
         gsd: pixel size of the map in metres; the finest scene's by default.
-        polygons: write classes.gpkg too.
+        polygons: write the patches of the map as polygons too, classes.gpkg.
+        parquet: write them as classes.parquet (GeoParquet, extra `parquet`).
         plan: say pixels, time, memory and disk beforehand, measured on one window, and stop.
         scheduler: threads, dask, or tcp://... of a running Dask cluster.
         workers: how many threads or processes.
@@ -194,8 +196,9 @@ def _map(opened: Opened, asked: dict[str, Any], progress: Progress | None) -> An
     made.append(finish.report_page(folder, opened, work, assessed, asked, say))
     if asked["model"] is None:
         made += mapping.keep(work, folder / "model")
-    if asked["polygons"] and work.mapper.kind == "class":
-        made.append(mapping.outlines(folder, opened, work))
+    for wanted, ending in (("polygons", "gpkg"), ("parquet", "parquet")):
+        if asked[wanted] and work.mapper.kind == "class":
+            made.append(mapping.outlines(folder / f"classes.{ending}", opened, work))
     made += [p for p in folder.glob("*.qml")]
     job.finish(
         folder,

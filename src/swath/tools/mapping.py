@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swath.errors import FormatError, need
+from swath.errors import FormatError
 from swath.tools.job import Progress, write_json
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ def encoder_named(name: str | None) -> Encoder | None:
     """The encoder that `--encoder` asks for. Raises ExtraError without the `nn` extra."""
     if name is None:
         return None
-    need("torch", extra="nn", why=f"the encoder {name}")
     from swath.models import load
 
     encoder: Encoder = load(name)
@@ -190,12 +189,12 @@ def cost(opened: Opened, work: Work, workers: int | None) -> Cost:
     )
 
 
-def outlines(folder: Path, opened: Opened, work: Work) -> Path:
-    """Patches of the class map as polygons, classes.gpkg."""
+def outlines(path: Path, opened: Opened, work: Work) -> Path:
+    """Patches of the class map beside `path` as polygons, .gpkg or .parquet."""
     import rasterio
 
     from swath.sample import things
 
     names = dict(zip(work.mapper.codes, work.mapper.classes, strict=True))
-    with rasterio.open(folder / "classes.tif") as codes:
-        return things.write(things.polygons(codes, opened.grid, names=names), folder / "classes.gpkg")
+    with rasterio.open(path.with_suffix(".tif")) as codes:
+        return things.write(things.polygons(codes, opened.grid, names=names), path)
