@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Patch", "at_labels", "smoothed_at", "whole_is_small", "window_features", "without"]
 
-SMALL = 40_000_000  # feature values of a scene that is kept whole
+SMALL = 10_000_000  # feature values of a scene that is kept whole
 TILE = 128
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sample", "lay", "sample_windows", "shape_of"]
 
-BUDGET = 30_000_000  # values read for fitting
+BUDGET = 8_000_000  # values read for fitting
 SIDE = 128
 KEEP = 20_000  # spectra kept of them
 
