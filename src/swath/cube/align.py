@@ -9,14 +9,15 @@ import numpy as np
 
 from swath.cube import contract
 from swath.cube.stack import cube_of, merge, stack
-from swath.cube.warp import Flags, Warped, places, same_crs
+from swath.cube.warp import Flags, Warped, places
+from swath.earth.grid import same, same_crs
 from swath.errors import GridError
 
 if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
-__all__ = ["align", "crop", "finest", "same_grid", "to_grid"]
+__all__ = ["align", "crop", "finest", "to_grid"]
 
 Cube = Any  # xarray.DataArray or {gsd: DataArray}
 
@@ -66,15 +67,6 @@ def finest(cubes: Sequence[xr.DataArray]) -> xr.DataArray:
         return float(abs(box.affine.determinant)) if box is not None else 0.0
 
     return min(cubes, key=size)
-
-
-def same_grid(a: GeoBox, b: GeoBox) -> bool:
-    """Whether two grids are the same to a hundredth of a pixel."""
-    if tuple(a.shape) != tuple(b.shape) or not same_crs(a.crs, b.crs):
-        return False
-    m = ~a.affine * b.affine
-    corners = [(0, 0), (a.shape[1], 0), (0, a.shape[0]), (a.shape[1], a.shape[0])]
-    return all(abs(u - x) < 0.01 and abs(v - y) < 0.01 for x, y in corners for u, v in [m * (x, y)])
 
 
 def crop(grid: GeoBox, area: Any) -> GeoBox:
@@ -132,7 +124,7 @@ def to_grid(cube: xr.DataArray, target: GeoBox) -> xr.DataArray:
             got=f"{cube.sizes.get('y')} x {cube.sizes.get('x')} pixels against {target.shape[0]} x {target.shape[1]}",
             remedy="give it a grid (swath prepare), or map it alone",
         )
-    if same_grid(target, box):
+    if same(target, box, 0.01):
         return cube
     found = places(target, box)
     stored = cube.dtype.kind in "iu"

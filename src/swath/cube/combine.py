@@ -15,6 +15,7 @@ from swath.cube.mask import kind_of
 from swath.cube.scene import Piece, gsd_of
 from swath.cube.sources import Bands, Part, Placed, Times
 from swath.cube.warped import Constant, Mosaic, Warped
+from swath.earth.grid import same
 from swath.errors import BandError, GridError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _from_quality(pieces: Sequence[Piece], notes: list[str]) -> list[Piece]:
     for p in rest:
         found = [q for q in quality if _same_time(p.time, q.time) and p.geobox is not None and q.geobox is not None]
         sources = [
-            q.source if _same_grid(p.geobox, q.geobox) else Warped.of(q.source, q.geobox, p.geobox, (0.0,))
+            q.source if same(p.geobox, q.geobox) else Warped.of(q.source, q.geobox, p.geobox, (0.0,))
             for q in found
             if q.geobox is not None and p.geobox is not None
         ]
@@ -104,14 +105,6 @@ def _one(pieces: list[Piece], notes: list[str]) -> Piece:
     return _by_day(placed, notes)
 
 
-def _same_grid(a: GeoBox | None, b: GeoBox | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    size = abs(a.affine.a) + abs(a.affine.b)
-    near = all(abs(x - y) <= 1e-3 * size for x, y in zip(tuple(a.affine)[:6], tuple(b.affine)[:6], strict=True))
-    return a.shape == b.shape and near and a.crs == b.crs
-
-
 def _same_time(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     if a is None or b is None:
         return a is b
@@ -124,7 +117,7 @@ def _by_band(pieces: list[Piece]) -> list[Piece]:
     for piece in pieces:
         names = {b.name for b in piece.bands}
         for k, other in enumerate(out):
-            fits = _same_grid(other.geobox, piece.geobox) and other.source.shape[2:] == piece.source.shape[2:]
+            fits = same(other.geobox, piece.geobox) and other.source.shape[2:] == piece.source.shape[2:]
             if not fits or not _same_time(other.time, piece.time) or names & {b.name for b in other.bands}:
                 continue
             a, b = _alike(other, piece)
@@ -158,7 +151,7 @@ def _tell_apart(pieces: list[Piece]) -> None:
     undated = [p for p in pieces if p.time is None]
     for k, p in enumerate(undated):
         for other in undated[:k]:
-            if p.source.shape[2:] == other.source.shape[2:] and _same_grid(p.geobox, other.geobox):
+            if p.source.shape[2:] == other.source.shape[2:] and same(p.geobox, other.geobox):
                 raise GridError(
                     rule="images of one place need dates to be stacked",
                     got=f"{other.name} and {p.name} without one, on the same grid with the same bands",
@@ -195,7 +188,7 @@ def _same_bands(pieces: list[Piece], notes: list[str]) -> list[Piece]:
 def _one_grid(pieces: list[Piece], notes: list[str]) -> list[Piece]:
     """All pieces on the smallest grid, of the first one's CRS and lattice, that holds them."""
     first = pieces[0].geobox
-    if all(_same_grid(first, p.geobox) and p.source.shape[2:] == pieces[0].source.shape[2:] for p in pieces):
+    if all(same(first, p.geobox) and p.source.shape[2:] == pieces[0].source.shape[2:] for p in pieces):
         return pieces
     if first is None or any(p.geobox is None for p in pieces):
         raise BandError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from swath.cube import contract
 from swath.cube.lazy import Source, lazy
+from swath.earth.grid import gsd
 from swath.earth.sensor import Band
 from swath.errors import BandError, UnitError
 
@@ -64,19 +65,9 @@ class Scene:
 
 
 def gsd_of(geobox: GeoBox | None) -> float:
-    """The pixel size of a grid in metres: the root of a pixel's area, at the grid's centre for degrees; NaN without CRS."""
-    if geobox is None or geobox.crs is None:
-        return math.nan
-    a = geobox.affine
-    side = math.sqrt(abs(a.a * a.e - a.b * a.d))
-    if geobox.crs.geographic:
-        height, width = geobox.shape
-        lat = a.d * width / 2 + a.e * height / 2 + a.f
-        side *= 111_320.0 * math.sqrt(max(math.cos(math.radians(min(89.9, abs(lat)))), 1e-6))
-    else:
-        factor = geobox.crs.proj.axis_info[0].unit_conversion_factor or 1.0
-        side *= float(factor)
-    return _round(side)
+    """The pixel size of a grid in metres as people say it: `earth.grid.gsd` with the digits that matter; NaN without CRS."""
+    side = gsd(geobox)
+    return side if math.isnan(side) else _round(side)
 
 
 def _round(side: float) -> float:

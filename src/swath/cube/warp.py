@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swath.cube import contract
+from swath.earth.grid import same_crs
 from swath.errors import GridError
 
 if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
-__all__ = ["Flags", "Places", "Warped", "places", "same_crs"]
+__all__ = ["Flags", "Places", "Warped", "places"]
 
 _READ = 64 << 20  # bytes of source pixels held at once
 _TOLERANCE = 0.02  # source pixels that places may be off between nodes
@@ -89,13 +90,6 @@ def _transformer(source: str, target: str) -> Any:
     from pyproj import Transformer
 
     return Transformer.from_crs(source, target, always_xy=True)
-
-
-def same_crs(a: Any, b: Any) -> bool:
-    """Whether two CRS are one: the same text, or the same EPSG code (formats write its details differently)."""
-    if a is None or b is None:
-        return a is b
-    return bool(a == b) or (a.epsg is not None and a.epsg == b.epsg)
 
 
 def places(target: GeoBox, source: GeoBox) -> Places:

@@ -11,9 +11,10 @@ import numpy as np
 from swath.errors import GridError
 
 if TYPE_CHECKING:
+    from odc.geo.crs import CRS
     from odc.geo.geobox import GeoBox
 
-__all__ = ["area_unit", "cell_area", "gsd", "in_crs", "lonlat_bounds", "pixel_size", "same", "utm"]
+__all__ = ["area_unit", "cell_area", "gsd", "in_crs", "lonlat_bounds", "pixel_size", "same", "same_crs", "utm"]
 
 _HECTARE = 10_000.0
 
@@ -95,11 +96,18 @@ def _authalic(latitude: np.ndarray) -> np.ndarray:
     return np.asarray(major**2 * (1 - squared) * q / 2)
 
 
+def same_crs(one: CRS | None, other: CRS | None) -> bool:
+    """Whether two CRSs are one: the same text, or the same EPSG code (formats write its details differently)."""
+    if one is None or other is None:
+        return one is other
+    return bool(one == other) or (one.epsg is not None and one.epsg == other.epsg)
+
+
 def same(one: GeoBox | None, other: GeoBox | None, tolerance: float = 1e-3) -> bool:
     """Whether two grids are one: shape, CRS, and corners within `tolerance` of a pixel."""
     if one is None or other is None:
         return one is None and other is None
-    if tuple(one.shape) != tuple(other.shape) or one.crs != other.crs:
+    if tuple(one.shape) != tuple(other.shape) or not same_crs(one.crs, other.crs):
         return False
     height, width = one.shape
     inverse = ~other.affine
