@@ -15,6 +15,7 @@ import numpy as np
 
 from swath.batch import Batch
 from swath.errors import BandError, SwathError, need
+from swath.predict.fuse import same, traced
 
 __all__ = ["Network", "fast_dtype", "reach", "stride"]
 
@@ -145,6 +146,10 @@ class Network:
             raise SwathError(rule="a network answers class, probability or value", got=self.answer, remedy="choose one")
         self._dtype = getattr(torch, fast_dtype() if self.precision == "fast" else self.precision)
         self._ready = self.module.eval().to(self._dtype).to(memory_format=torch.channels_last)
+        # Traced here, before threads share the module: tracing changes how modules are called while it lasts.
+        self._quick = traced(self._ready)
+        self._same: dict[tuple[int, ...], bool] = {}
+        self._scale, self._centre = self._scaling()
         if self.window is None and self.reach is None:
             raise SwathError(
                 rule="a network's reach must be known",
@@ -204,27 +209,38 @@ class Network:
         _, t, c, h, w = pixels.values.shape
         return np.asarray(pixels.values[0]).reshape(t * c, h, w), np.asarray(pixels.valid[0]).reshape(t * c, h, w)
 
+    def _scaling(self) -> tuple[Any, Any]:
+        """1 / deviation and mean, (C, 1, 1) float32; None where there is none."""
+        import torch
+
+        scale = centre = None
+        if self.deviation is not None:
+            scale = (1.0 / torch.tensor(list(self.deviation), dtype=torch.float64)).float()[:, None, None]
+        if self.mean is not None:
+            centre = torch.tensor(list(self.mean), dtype=torch.float32)[:, None, None]
+        return scale, centre
+
     def _input(self, values: np.ndarray, valid: np.ndarray) -> Any:
         """(1, C, h, w) in the network's type and channels-last order, scaled, 0 where missing."""
         import torch
 
-        x = torch.from_numpy(values)
-        if self.mean is not None:
-            x = x - torch.tensor(list(self.mean), dtype=torch.float32)[:, None, None]
-        if self.deviation is not None:
-            x = x * (1.0 / torch.tensor(list(self.deviation), dtype=torch.float64)).float()[:, None, None]
+        x = torch.from_numpy(values)[None]
+        if self._centre is not None:
+            x = x - self._centre
+        if self._scale is not None:
+            x = x * self._scale
         if not valid.all():
             x = torch.where(torch.from_numpy(valid), x, 0.0)
         height, width = values.shape[-2:]
         if height % self.stride or width % self.stride:
             pad = (0, -width % self.stride, 0, -height % self.stride)
-            x = torch.nn.functional.pad(x[None], pad, mode="replicate")[0]
-        return x.to(self._dtype)[None].contiguous(memory_format=torch.channels_last)
+            x = torch.nn.functional.pad(x, pad, mode="replicate")
+        return x.to(self._dtype).contiguous(memory_format=torch.channels_last)
 
     def _forward(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """(C, h, w) -> (h, w, K) numbers or (h, w, 1) codes."""
         height, width = values.shape[-2:]
-        y = self._ready(self._input(values, valid))[..., :height, :width]
+        y = self._run(self._input(values, valid))[..., :height, :width]
         if tuple(y.shape[-2:]) != (height, width):
             raise SwathError(
                 rule="a network gives one answer a pixel",
@@ -236,6 +252,22 @@ class Network:
         y = y[0].permute(1, 2, 0).float()
         numbers: np.ndarray = (y.softmax(-1) if self.answer == "probability" else y).numpy()
         return numbers
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the traced form, which would be traced again where other threads run: the plain one gives the same."""
+        return self.__dict__ | {"_quick": None}
+
+    def _run(self, x: Any) -> Any:
+        """The network's answer, in its faster form where that was seen to give the same bits for pictures of this size.
+
+        torch chooses an algorithm by the size, so each size (there are few: pieces at the edges are smaller) is tried.
+        """
+        quick, size = self._quick, tuple(x.shape)
+        if quick is None:
+            return self._ready(x)
+        if size not in self._same:
+            self._same[size] = same(quick, self._ready, x)
+        return quick(x) if self._same[size] else self._ready(x)
 
     def _windowed(self, values: np.ndarray, valid: np.ndarray, size: int) -> np.ndarray:
         """The answer of a network that is run on windows of just `size` pixels, side by side."""
@@ -261,8 +293,11 @@ def _argmax(y: Any, first_code: int) -> np.ndarray:
         found: np.ndarray = (y.argmax(0).numpy() + first_code).astype(kind)
         return found
     planes = y.contiguous().float().numpy()
-    best, codes = planes[0].copy(), np.full(planes.shape[1:], first_code, kind)
+    best, codes = planes[0].copy(), np.zeros(planes.shape[1:], kind)
     for k in range(1, len(planes)):
-        np.copyto(codes, kind(k + first_code), where=planes[k] > best)
+        # A later winner has the larger number: arithmetic on bytes is much faster than copying where a mask is set.
+        higher = (planes[k] > best).view(np.uint8).astype(kind, copy=False)
+        np.maximum(codes, higher * kind(k), out=codes)
         np.maximum(best, planes[k], out=best)
+    codes += kind(first_code)
     return codes
