@@ -37,6 +37,13 @@ from rasterio.windows import Window
 BLOCK, SCALE = 512, 1e-4
 
 
+def machine() -> str:
+    """The processor's name, cores that may be used, and the load."""
+    with open("/proc/cpuinfo") as lines:
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    return f"{len(os.sched_getaffinity(0))} cores of {name}, load {os.getloadavg()[0]:.1f} when it ended"
+
+
 def net(bands: int) -> torch.nn.Module:
     """bands-16-16-5, 3 x 3 convolutions; two of them, so a pixel sees two others on each side."""
     torch.manual_seed(0)
@@ -235,7 +242,7 @@ def main() -> None:
     asked.folder.mkdir(parents=True, exist_ok=True)
     path = make_scene(asked.folder / f"scene_{asked.side}_4.tif", asked.side, 4)
     scene, mpx = in_memory(path), asked.side**2 / 1e6
-    result: dict[str, Any] = {"side": asked.side, "cores": len(os.sched_getaffinity(0))}
+    result: dict[str, Any] = {"benchmark": "prediction", "side": asked.side, "cores": len(os.sched_getaffinity(0))}
     kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     rows: list[tuple[str, list[float]]] = []
     for name, kind in kinds.items():
@@ -290,9 +297,14 @@ def main() -> None:
         last = json.loads(kept.read_text())
         result["over_terratorch"] = round(last["swath_mpx_s"] / last["terratorch_mpx_s"], 2)
         rows.append((f"terratorch, {last['side']} px, last measured", [last["terratorch_mpx_s"]]))
+    print(
+        f"one scene of {asked.side} x {asked.side} x 4 uint16, deflate, blocks of {BLOCK}; torch {torch.__version__}, {machine()}"
+    )
     print("| what | Mpx/s median | min-max |\n|---|---|---|")
     for what, rates in rows:
         print(f"| {what} | {statistics.median(rates):.2f} | {min(rates):.2f}-{max(rates):.2f} |")
+    if not kept.exists():
+        print("terratorch's tiled inference: not run here (its environment is several GB; --install-peers)")
     print(json.dumps(result))
 
 
