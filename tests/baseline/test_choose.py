@@ -28,8 +28,20 @@ def test_fast_offers_only_the_cheap_ones():
     assert offered <= {"majority", "shrunk LDA", "logistic"}
 
 
+def test_few_labels_are_asked_about_few_candidates():
+    names = [c.name for c in choose.candidates_for(FLAT, "class", labels=choose.FEW - 1)]
+    assert names == ["majority", "shrunk LDA on spectra", "extra trees on spectra"]
+    every = choose.candidates_for(FLAT, "class", labels=choose.FEW)
+    assert {"random forest", "histogram boosting"} <= {c.model for c in every}
+    assert choose.candidates_for(FLAT, "class", fast=True, labels=9) == choose.candidates_for(FLAT, "class", fast=True)
+    assert choose.candidates_for(FLAT, "number", labels=9) == choose.candidates_for(FLAT, "number")
+
+
 def test_of_two_within_one_point_the_earlier_wins(monkeypatch):
-    twice = (Candidate("first", "shrunk LDA", ("spectra",)), Candidate("second", "logistic", ("spectra",)))
+    twice = (
+        Candidate("first", "shrunk LDA", ("spectra",), sturdy=True),
+        Candidate("second", "logistic", ("spectra",), sturdy=True),
+    )
     monkeypatch.setitem(CANDIDATES, "class", twice)
     y = np.arange(60) % 2
     x = np.random.default_rng(1).random((60, 5)).astype(np.float32) + y[:, None]

@@ -1,7 +1,8 @@
 """Which model on which features: candidates in a fixed order of cost, judged on places held out whole.
 
 The best score, pooled over the labels that can be scored, wins; of two within one point the earlier in the order.
-No clock takes part, so the same labels, places and seed choose the same on any machine.
+No clock takes part, so the same labels, places and seed choose the same on any machine. Few labels cannot tell many
+candidates apart, and each more is one more that may win by luck: below FEW labels only the sturdy ones are offered.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = ["CANDIDATES", "Candidate", "Choice", "OutOfFold", "Table", "candidate
 CLOSE = 0.01  # one point
 REPEATED = 320  # label scores that are wished for; few labels are judged on several deals of the folds
 MOST_DEALS = 4
+FEW = 100  # a share from 40 labels is off by 8 points (standard error), from 100 by 5: sturdy candidates only below
 JUDGED_TREES = 100  # a forest is judged with fewer trees than it maps with
 FAST = ("majority", "mean", "shrunk LDA", "logistic", "ridge")
 SPECTRA = ("spectra", "indices", "season", "tokens")
@@ -36,23 +38,27 @@ HYPERSPECTRAL = 40  # bands beyond which trees read components: hundreds of like
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model on groups of features, with or without smoothing of the class probabilities afterwards."""
+    """A model on groups of features, with or without smoothing of the class probabilities afterwards.
+
+    sturdy: offered however few labels there are (the others overfit them, or only repeat a sturdy one).
+    """
 
     name: str
     model: str
     groups: tuple[str, ...]
     smoothed: bool = False
+    sturdy: bool = False
 
 
 CANDIDATES: dict[str, tuple[Candidate, ...]] = {
     "class": (
-        Candidate("majority", "majority", ()),
-        Candidate("shrunk LDA on spectra", "shrunk LDA", SPECTRA),
+        Candidate("majority", "majority", (), sturdy=True),
+        Candidate("shrunk LDA on spectra", "shrunk LDA", SPECTRA, sturdy=True),
         Candidate("logistic on components", "logistic", REDUCED),
         Candidate("shrunk LDA on space", "shrunk LDA", AROUND),
         Candidate("shrunk LDA on space, smoothed", "shrunk LDA", AROUND, True),
-        Candidate("extra trees on spectra", "extra trees", PLAIN),
-        Candidate("extra trees on space", "extra trees", WIDE),
+        Candidate("extra trees on spectra", "extra trees", PLAIN, sturdy=True),
+        Candidate("extra trees on space", "extra trees", WIDE, sturdy=True),
         Candidate("extra trees on space, smoothed", "extra trees", WIDE, True),
         Candidate("random forest on spectra", "random forest", PLAIN),
         Candidate("SVM on components", "SVM", REDUCED),
@@ -104,12 +110,16 @@ class Choice:
     scores: list[tuple[str, Estimate]]
 
 
-def candidates_for(features: Features, kind: str, *, fast: bool = False) -> list[Candidate]:
-    """Candidates that these features allow, in order of cost; two that would be the same model are one."""
+def candidates_for(features: Features, kind: str, *, fast: bool = False, labels: int | None = None) -> list[Candidate]:
+    """Candidates that these features allow, in order of cost; two that would be the same model are one.
+
+    labels: how many there are; below FEW only sturdy classifiers (with `fast`, and for numbers, no such limit).
+    """
+    few = kind == "class" and not fast and labels is not None and labels < FEW
     out: list[Candidate] = []
     seen: set[tuple[str, tuple[int, ...], bool]] = set()
     for one in CANDIDATES[kind]:
-        if fast and one.model not in FAST:
+        if (fast and one.model not in FAST) or (few and not one.sturdy):
             continue
         if features.flat and (one.smoothed or {"space", "profile"} & set(one.groups)):
             continue
@@ -155,7 +165,7 @@ def choose(
     """
     if len(np.unique(table.y)) < 2:
         raise LabelError(rule="a map needs at least two classes or values", got="one", remedy="add labels of another")
-    offered = candidates_for(features, "class" if table.classes else "number", fast=fast)
+    offered = candidates_for(features, "class" if table.classes else "number", fast=fast, labels=len(table.y))
     results: dict[str, list[OutOfFold]] = {}
     for number, one in enumerate(offered):
         if progress is not None:

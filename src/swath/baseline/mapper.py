@@ -243,6 +243,10 @@ def train(
     table = choosing.Table(x, value[index], places.id, row[index], column[index], len(classes))
     if table.classes:
         notes += _lonely(table, classes)
+    if table.classes and len(table.y) < choosing.FEW and not fast:
+        notes.append(
+            f"fewer than {choosing.FEW} labels cannot tell many classifiers apart: only the sturdy were judged"
+        )
     space = fitted.reach if buffer is None else buffer
     count = choosing.deals_for(len(table.y))
     deals = [folds(places, table.y, FOLDS, seed=seed + 1000 * k, buffer=space) for k in range(count)]
