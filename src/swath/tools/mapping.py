@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.errors import FormatError
-from swath.tools.job import Progress, write_json
+from swath.tools.job import Progress
 
 if TYPE_CHECKING:
     from swath.assess.calibrate import Calibration
@@ -130,9 +130,10 @@ def paint(
 
 
 def keep(work: Work, folder: Path) -> list[Path]:
-    """Write `model/`: what maps again without labels."""
-    work.mapper.save(folder)
-    write_json(folder / "calibration.json", work.calibration.to_json())
+    """Write `model/`: what maps again without labels; the calibration stands in model.json beside the rest."""
+    from swath.baseline.keeping import write
+
+    write({**work.mapper.record(), "calibration": work.calibration.to_json()}, work.mapper.arrays(), folder)
     return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
 
 
@@ -143,11 +144,11 @@ def recall(folder: Path, encoder: Encoder | None) -> Work:
 
     mapper = Mapper.load(folder, encoder=encoder)
     try:
-        calibration = Calibration.from_json(json.loads((folder / "calibration.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        calibration = Calibration.from_json(json.loads((folder / "model.json").read_text("utf-8"))["calibration"])
+    except (KeyError, TypeError) as error:
         raise FormatError(
-            rule="a model folder holds calibration.json",
-            got=f"{folder}: {error}",
+            rule="model.json of a map holds its calibration",
+            got=f"{folder}: no {error}",
             remedy="name the folder `model` of a map",
         ) from error
     return Work(mapper, calibration, _applicability(mapper))
