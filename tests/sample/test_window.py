@@ -107,3 +107,10 @@ def test_a_budget_is_kept():
     for i in range(0, 128, 16):
         windows.read(slice(i, i + 16), slice(0, 96))
     assert windows._bytes <= 60_000
+
+
+def test_a_window_over_a_block_edge_tells_missing_values_at_one_pixel_width():
+    da, _, values, flag = cube()
+    batch = Windows({"s": da}, unit=16, budget=10**9).read(slice(4, 8), slice(95, 99))
+    usable = np.isin(flag[:, None, 4:8, 95:99], [0, contract.FLAGS["snow"]])
+    np.testing.assert_array_equal(batch.pixels["s"].valid[0], np.isfinite(values[:, :, 4:8, 95:99]) & usable)

@@ -106,7 +106,8 @@ class Windows:
         facts = self._facts[name]
         if self._direct[name]:
             stored, flag = _load(self.cubes[name], rows, columns)
-            values, valid = stored.astype(np.float32, copy=False), _valid(stored, facts.nodata)
+            values, valid = stored.astype(np.float32, copy=False), np.empty(stored.shape, bool)
+            _mark_valid(stored, facts.nodata, valid)
         else:
             values, valid, flag = self._assemble(name, rows, columns)
         if flag is not None:
@@ -140,7 +141,7 @@ class Windows:
             x, into_x = _overlap(columns, j * unit, stored.shape[-1])
             part = stored[..., y, x]
             values[..., into_y, into_x] = part
-            valid[..., into_y, into_x] = _valid(part, nodata)
+            _mark_valid(part, nodata, valid[..., into_y, into_x])
             if flag is not None:
                 flags = np.empty((len(flag), *shape), flag.dtype) if flags is None else flags
                 flags[..., into_y, into_x] = flag[..., y, x]
@@ -218,17 +219,18 @@ def _load(da: xr.DataArray, rows: slice, columns: slice) -> tuple[np.ndarray, np
     return (stored if "time" in da.dims else stored[None]), flag
 
 
-def _valid(stored: np.ndarray, nodata: np.ndarray) -> np.ndarray:
-    """Where numbers are finite and not nodata; nodata that the stored type cannot hold never occurs."""
+def _mark_valid(stored: np.ndarray, nodata: np.ndarray, valid: np.ndarray) -> None:
+    """Tell in `valid` where numbers are finite and not nodata; nodata that the stored type cannot hold never occurs."""
     kind = stored.dtype.kind
-    valid = np.isfinite(stored) if kind == "f" else np.ones(stored.shape, bool)
-    if kind not in "iu":
-        return valid
-    info = np.iinfo(stored.dtype)
+    if kind == "f":
+        valid[...] = np.isfinite(stored)  # NumPy 2.4 answers wrongly when it writes into a strided `out`
+        return
+    info = np.iinfo(stored.dtype) if kind in "iu" else None
     for b, value in enumerate(nodata):
-        if np.isfinite(value) and value == int(value) and info.min <= value <= info.max:
-            np.not_equal(stored[:, b], stored.dtype.type(int(value)), out=valid[:, b])
-    return valid
+        if info is not None and np.isfinite(value) and value == int(value) and info.min <= value <= info.max:
+            valid[:, b] = stored[:, b] != stored.dtype.type(int(value))
+        else:
+            valid[:, b] = True
 
 
 def _centre(facts: _Facts, rows: slice, columns: slice) -> np.ndarray:
