@@ -2,10 +2,12 @@
 
 python benchmarks/pixel_maps.py [--trees 4000] [--boosting 1000] [--rounds 3] [--folder FOLDER] [--nodata 0.0]
 
-Extra trees over N x N x 10 and histogram boosting over M x M x 10 (8 classes, 5,000 training pixels). The yardstick has
-the pixels in memory as rows of float32 and calls predict with all cores (n_jobs for the forest, OpenMP for boosting),
-in pieces where the whole would not fit; swath reads a GeoTIFF, predicts window by window with its own threads and
-writes a COG. Cases are interleaved, so only ratios count. Prints a table and last one line of JSON.
+Extra trees over N x N x 10 and histogram boosting over M x M x 10 (8 classes, 5,000 training pixels): the classifiers
+that `swath map` fits (swath.baseline.learner), and the prediction that it uses. The yardstick is `predict` of the very
+same fitted scikit-learn model, which has the pixels in memory as rows of float32 and may use all cores (n_jobs for the
+forest, OpenMP for boosting), in pieces where the whole would not fit; swath reads a GeoTIFF, predicts window by window
+with its own threads and writes a COG. Cases are interleaved, so only ratios count (`cpu_ratio` is of processor time:
+what a busy machine spoils less). Prints a table and last one line of JSON.
 """
 
 from __future__ import annotations
@@ -62,34 +64,38 @@ def make_scene(path: Path, side: int, nodata: float) -> Path:
 
 
 class PixelClassifier:
-    """A function for predict.run: rows of valid pixels through predict, one thread each, nodata never predicted."""
+    """A function for predict.run: shares of valid pixels by the learner of `swath map`, the largest one's code."""
 
     crops = True
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        if hasattr(model, "n_jobs"):
-            self.model.set_params(n_jobs=1)
+    def __init__(self, learned: Any) -> None:
+        self.learned = learned
 
     def __call__(self, batch: Any, inside: tuple[slice, slice]) -> dict[str, np.ndarray]:
         """Codes 1..K where every band is valid, else 0."""
         pixels = next(iter(batch.pixels.values()))
         values, valid = pixels.values[0, 0][:, *inside], pixels.valid[0, 0][:, *inside].all(axis=0)
         out = np.zeros(valid.shape, np.uint8)
-        rows = np.ascontiguousarray(values[:, valid].T)
-        if len(rows):
-            out[valid] = self.model.predict(rows) + 1
+        if valid.any():
+            out[valid] = self.learned.predict(values[:, valid]).argmax(axis=0) + 1
         return {"classes": out[None, None]}
 
 
-def swath_run(path: Path, out: Path, model: Any) -> Path:
+def machine() -> str:
+    """The processor's name, cores that may be used, and the load."""
+    with open("/proc/cpuinfo") as lines:
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    return f"{len(os.sched_getaffinity(0))} cores of {name}, load {os.getloadavg()[0]:.1f}"
+
+
+def swath_run(path: Path, out: Path, learned: Any) -> Path:
     """The map by swath."""
     import swath
     from swath.cube.align import align
     from swath.cube.blocks import Layer
     from swath.predict.run import run
 
-    ran = run(align([swath.open(path)]), PixelClassifier(model), [Layer("classes")], out, restart=True)
+    ran = run(align([swath.open(path)]), PixelClassifier(learned), [Layer("classes")], out, restart=True)
     return ran.paths["classes"]
 
 
@@ -100,14 +106,18 @@ def rows_of(path: Path) -> np.ndarray:
 
 
 def compare(
-    name: str, make: Any, path: Path, folder: Path, rounds: int
+    name: str, kind: str, path: Path, folder: Path, rounds: int
 ) -> tuple[list[float], list[float], dict[str, Any]]:
     """Rates of both in Mpx/s, and the ratio, pixels that differ and peak memory."""
+    from swath.baseline import learner
+
     _, _, x, y = world()
-    theirs, ours = make().fit(x, y), make().fit(x, y)
+    ours = learner.fit(kind, x, y, classes=CLASSES, seed=0, trees=100)
+    theirs = ours.inner.model
     if hasattr(theirs, "n_jobs"):
         theirs.set_params(n_jobs=-1)
-    pixels, mpx = rows_of(path), len(rows_of(path)) / 1e6
+    pixels = rows_of(path)
+    mpx = len(pixels) / 1e6
     piece = 2_000_000  # a forest's probabilities of more pixels at once fall out of memory
     times: dict[str, list[float]] = {"sklearn": [], "swath": []}
     used: dict[str, list[float]] = {"sklearn": [], "swath": []}
@@ -136,9 +146,9 @@ def growth(path: Path, folder: Path) -> float:
     """Peak MB of a process that maps the scene with a small forest, over what it had with everything imported."""
     code = (
         "import sys, json; sys.path.insert(0, sys.argv[1]); import pixel_maps as p, swath.cube.open\n"
-        "from pathlib import Path; from sklearn.ensemble import ExtraTreesClassifier as E\n"
+        "from pathlib import Path; from swath.baseline import learner\n"
         "read = lambda key: next(int(l.split()[1]) / 1024 for l in open('/proc/self/status') if l.startswith(key))\n"
-        "_, _, x, y = p.world(); m = E(5, max_depth=8, random_state=0).fit(x, y); before = read('VmRSS')\n"
+        "_, _, x, y = p.world(); m = learner.fit('extra trees', x, y, classes=p.CLASSES, seed=0, trees=4); before = read('VmRSS')\n"
         "p.swath_run(Path(sys.argv[2]), Path(sys.argv[3]), m); print(read('VmHWM') - before)"
     )
     command = [
@@ -158,8 +168,6 @@ def growth(path: Path, folder: Path) -> float:
 
 
 def main() -> None:
-    from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trees", type=int, default=4000)
     parser.add_argument("--boosting", type=int, default=1000)
@@ -168,17 +176,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "swath-pixel-maps")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
-    cases = {
-        "trees": (lambda: ExtraTreesClassifier(100, min_samples_leaf=2, random_state=0), asked.trees),
-        "boosting": (lambda: HistGradientBoostingClassifier(max_iter=100, random_state=0), asked.boosting),
-    }
-    result: dict[str, Any] = {"trees": asked.trees, "boosting": asked.boosting, "cores": len(os.sched_getaffinity(0))}
+    cases = {"trees": ("extra trees", asked.trees), "boosting": ("histogram boosting", asked.boosting)}
+    result: dict[str, Any] = {"benchmark": "pixel_maps", "trees": asked.trees, "boosting": asked.boosting}
+    print(f"{BANDS} bands, {CLASSES} classes, 100 trees; {machine()}")
     print("| what | Mpx/s median | min-max |\n|---|---|---|")
-    for name, (make, side) in cases.items():
+    for name, (kind, side) in cases.items():
         if not side:
             continue
         path = make_scene(asked.folder / f"scene_{side}_{asked.nodata}.tif", side, asked.nodata)
-        theirs, ours, facts = compare(name, make, path, asked.folder, asked.rounds)
+        theirs, ours, facts = compare(name, kind, path, asked.folder, asked.rounds)
         result |= facts
         for what, rates in ((f"scikit-learn in memory, {name}", theirs), (f"swath, file to file, {name}", ours)):
             print(
