@@ -276,8 +276,10 @@ def main() -> None:
         scene, Path(done["path"]).parent.parent / "out_float32" / "classes.tif"
     )
     del scene
-    held = memory(path, asked.folder / "out_memory", 4, "fast")
-    result[f"peak_mb_{asked.side}"] = round(held["peak_mb"] - held["before_mb"])
+    for side in (asked.side // 2, asked.side):
+        part = make_scene(asked.folder / f"scene_{side}_4.tif", side, 4)
+        held = memory(part, asked.folder / "out_memory", 4, "fast")
+        result[f"peak_mb_{side}"] = round(held["peak_mb"] - held["before_mb"])
     if asked.big:
         large = make_scene(asked.folder / f"scene_{asked.big}_6.tif", asked.big, 6)
         used = memory(large, asked.folder / "out_big", 6, "fast")
