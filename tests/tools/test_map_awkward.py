@@ -162,6 +162,22 @@ def test_three_labels_a_class_are_enough_for_a_map_that_says_how_little_is_known
     assert record["conformal"]["words"]
 
 
+@pytest.mark.parametrize("numbers", [False, True])
+def test_labels_without_any_pattern_give_the_plainest_map_not_a_traceback(numbers: bool, tmp_path: Path) -> None:
+    path = scene(tmp_path / "s.tif", truth(96, 96))
+    random = np.random.default_rng(7)
+    rows, columns = random.integers(0, 96, (2, 40))
+    values = random.normal(0, 1, 40) if numbers else np.where(np.arange(40) > 2, "common", "rare")
+    lines = ["row,column,label", *(f"{r},{c},{v}" for r, c, v in zip(rows, columns, values, strict=True))]
+    (tmp_path / "l.csv").write_text("\n".join(lines))
+    made = swath.map([path], labels=tmp_path / "l.csv", out=tmp_path / "out")
+    assert made.chosen in ("majority", "mean")
+    with rasterio.open(tmp_path / "out/doubt.tif") as file:
+        assert set(np.unique(file.read(file.count))) <= {0, 1}
+    again = swath.map([path], model=tmp_path / "out/model", out=tmp_path / "two")
+    assert again.chosen == made.chosen
+
+
 def test_one_pixel_is_refused_in_one_line(tmp_path: Path) -> None:
     path = scene(tmp_path / "s.tif", truth(1, 1))
     with pytest.raises(LabelError):

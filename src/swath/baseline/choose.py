@@ -50,9 +50,10 @@ class Candidate:
     sturdy: bool = False
 
 
+# Majority and mean look at no feature; the spectra beside them say where the map is asked about what it never saw.
 CANDIDATES: dict[str, tuple[Candidate, ...]] = {
     "class": (
-        Candidate("majority", "majority", (), sturdy=True),
+        Candidate("majority", "majority", ("spectra",), sturdy=True),
         Candidate("shrunk LDA on spectra", "shrunk LDA", SPECTRA, sturdy=True),
         Candidate("logistic on components", "logistic", REDUCED),
         Candidate("shrunk LDA on space", "shrunk LDA", AROUND),
@@ -65,7 +66,7 @@ CANDIDATES: dict[str, tuple[Candidate, ...]] = {
         Candidate("histogram boosting on spectra", "histogram boosting", PLAIN),
     ),
     "number": (
-        Candidate("mean", "mean", ()),
+        Candidate("mean", "mean", ("spectra",)),
         Candidate("ridge on spectra", "ridge", SPECTRA),
         Candidate("ridge on space", "ridge", AROUND),
         Candidate("extra trees on spectra", "extra trees", PLAIN),
