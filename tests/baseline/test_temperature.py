@@ -40,3 +40,10 @@ def test_missing_stays_missing_and_few_labels_teach_nothing() -> None:
     holes = np.where(np.arange(19)[:, None] == 3, np.nan, p)
     assert np.isnan(temperature.applied(holes, 2.0, axis=1)[3]).all()
     assert np.isfinite(temperature.applied(holes, 2.0, axis=1)[[0, 18]]).all()
+
+
+def test_a_window_one_pixel_wide_has_the_bits_of_the_whole() -> None:
+    whole = np.random.default_rng(3).dirichlet(np.ones(16), (1, 40, 50)).astype(np.float32).transpose(0, 3, 1, 2)
+    made = temperature.applied(whole, 7.3, axis=1)
+    for part in (np.s_[:, :, 3:4, 5:6], np.s_[:, :, :, 9:10], np.s_[:, :, 2:31, 4:40]):
+        assert temperature.applied(np.ascontiguousarray(whole[part]), 7.3, axis=1).tobytes() == made[part].tobytes()

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from swath.baseline.learner import softmax
+
 __all__ = ["REACH", "smooth"]
 
 RADIUS = 2
@@ -42,7 +44,7 @@ def smooth(probability: np.ndarray, valid: np.ndarray, guide: np.ndarray) -> np.
                 new[there] += w * plane[here]
             out[k] = new / total
         log = out
-    return np.where(valid, _softmax(log), probability).astype(np.float32)
+    return np.where(valid, softmax(log), probability).astype(np.float32)
 
 
 def _overlap(dy: int, dx: int, shape: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
@@ -62,14 +64,3 @@ def _weight(
         difference += np.square(plane[here] - plane[there])
     near = np.float32(math.exp(-far / (2 * _SIGMA**2)))
     return np.asarray(np.exp(difference * np.float32(-0.5)) * near * both)
-
-
-def _softmax(log: np.ndarray) -> np.ndarray:
-    top = log[0].copy()
-    for plane in log[1:]:
-        np.maximum(top, plane, out=top)
-    shares = np.exp(log - top)
-    total = shares[0].copy()
-    for plane in shares[1:]:
-        total += plane
-    return np.asarray(shares / total)

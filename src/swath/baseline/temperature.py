@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from swath.baseline.learner import softmax
+
 __all__ = ["LEAST", "applied", "fit"]
 
 LEAST = 20  # labels below which nothing is learned
@@ -19,9 +21,8 @@ def applied(probability: np.ndarray, temperature: float, axis: int = 0) -> np.nd
     """Probabilities to the power 1 / temperature, normalised along `axis`; NaN stays NaN."""
     if temperature == 1.0:
         return probability
-    power = np.log(np.maximum(probability, np.float32(FLOOR))) / np.float32(temperature)
-    power = np.exp(power - power.max(axis=axis, keepdims=True))
-    return np.asarray(power / power.sum(axis=axis, keepdims=True), dtype=probability.dtype)
+    score = np.log(np.maximum(np.moveaxis(probability, axis, 0), np.float32(FLOOR))) / np.float32(temperature)
+    return np.moveaxis(softmax(score), 0, axis)
 
 
 def fit(probability: np.ndarray, truth: np.ndarray) -> float:
