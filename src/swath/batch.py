@@ -95,13 +95,17 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What an Encoder asks of its input: band names or () for any, quantities, GSD range m, dates, size in pixels."""
+    """What an Encoder asks of its input: band names or () for any, quantities, GSD range m, dates, size in pixels.
+
+    levels: those that a decoder takes (a few blocks of a transformer, the last alone by default).
+    """
 
     bands: tuple[str, ...] = ()
     quantity: tuple[str, ...] = field(default=())
     gsd: tuple[float, float] = (0.0, float("inf"))
     dates: tuple[int, int] = (1, 10_000)
     size: int | None = None
+    levels: tuple[int, ...] = (-1,)
 
 
 @runtime_checkable

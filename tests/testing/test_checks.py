@@ -54,21 +54,26 @@ class Means:
 
 
 def encoders(batch):
-    yield Means()
-    torch = pytest.importorskip("torch")
-    from swath.models import MODELS, WEIGHTS, build, load
-    from swath.models.tiny import measure
+    """(encoder, batch that suits it) of everything that has a name, as each family's `example` gives it."""
+    from importlib import import_module
 
-    torch.manual_seed(0)
-    for name in MODELS:
-        yield build(name, dim=16, depth=1, heads=2, statistics=measure([batch])).eval()
+    from swath.models import CLASSICAL, MODELS, WEIGHTS, load
+
+    yield Means(), batch
+    for target in CLASSICAL.values():
+        module, _, attribute = target.partition(":")
+        yield getattr(import_module(module), attribute).example()
+    pytest.importorskip("torch")
+    for target in MODELS.values():
+        module, _, attribute = target.partition(":")
+        yield getattr(import_module(module), attribute).example()
     for name in WEIGHTS:
-        yield load(name)
+        yield load(name), batch
 
 
 def test_every_encoder_keeps_the_rules(batch):
-    for one in encoders(batch):
-        testing.check_encoder(one, batch)
+    for one, suits in encoders(batch):
+        testing.check_encoder(one, suits)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def open(
     if len(cubes) > 1:
         raise SwathError(
             rule="swath.open opens scenes of one sensor",
-            got=f"scenes of {', '.join(cubes)}",
+            got=", ".join(cubes),
             remedy="open them apart, or use swath.cube.open.gather, which gives {sensor: cube}",
         )
     return next(iter(cubes.values()))
@@ -84,9 +84,10 @@ def gather(
 ) -> dict[str, xr.DataArray | dict[float, xr.DataArray]]:
     """{sensor: cube or {gsd: cube}} of scenes of any number of sensors: what `cube.align` takes.
 
-    Scenes of one sensor become one cube, as in `open`; without a known sensor, scenes of the same bands do. Among
-    several scenes, offset and scale hold for those whose units nothing else tells. notes: a list that gets the
-    sentences on what was understood and done. Raises as `open` does.
+    Scenes of one sensor become one cube, as in `open`; without a known sensor, scenes of the same bands do, and it is
+    called `scene`, or `scene STEM` after its first file where there are several such. Among several scenes, offset and
+    scale hold for those whose units nothing else tells. notes: a list that gets the sentences on what was understood
+    and done. Raises as `open` does.
     """
     many = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not many:
@@ -115,7 +116,7 @@ def gather(
     if missed and not groups:
         raise missed[0]
     cubes: dict[str, Any] = {}
-    for name, scenes in groups.items():
+    for name, scenes in _titled(groups).items():
         if len(scenes) == 1:
             made = scenes[0].cubes
         else:
@@ -149,6 +150,15 @@ def _group(scene: Scene, groups: dict[str, list[Scene]]) -> str:
     while name in groups:
         name, k = f"{stem}#{k}", k + 1
     return name
+
+
+def _titled(groups: dict[str, list[Scene]]) -> dict[str, list[Scene]]:
+    """The groups under names that a reader understands: the sensor; the only one without is the `scene`, as a cube in
+    memory is; several without are `scene STEM`, after their files.
+    """
+    nameless = [name for name, scenes in groups.items() if scenes[0].sensor is None]
+    titles = {name: f"scene {name}" for name in nameless} if len(nameless) > 1 else {n: "scene" for n in nameless}
+    return {titles.get(name, name): scenes for name, scenes in groups.items()}
 
 
 def _undated_twin(a: Scene, b: Scene) -> bool:

@@ -119,6 +119,21 @@ class Tiny(nn.Module):
         self.vit = ViT(dim, depth, heads, 2.0, eps=1e-5)
         self.read = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
 
+    @classmethod
+    def example(cls) -> tuple[Tiny, Batch]:
+        """A small one with random weights and a made Batch that suits it, for `swath.testing`."""
+        from swath.earth.sensor import sensor
+
+        rng = np.random.default_rng(0)
+        bands = tuple(replace(b, quantity="reflectance") for b in sensor("sentinel-2a-l2a").bands[:4])
+        values = rng.uniform(0, 0.5, (3, 5, 4, 4, 4)).astype(np.float32)
+        day = np.tile(18_000.0 + 12 * np.arange(5), (3, 1))
+        seen = Pixels(values, rng.random(values.shape) < 0.8, bands, 10.0, day, np.full((3, 2), np.nan))
+        batch = Batch({"sentinel-2a-l2a": seen})
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return cls(dim=16, depth=1, heads=2, statistics=measure([batch])).eval(), batch
+
     def encode(self, batch: Batch, levels: Sequence[int] = (-1,)) -> list[Tokens]:
         """A token for every pixel, the mean over its valid tokens: (B, H * W, dim), NumPy in, NumPy out (no gradients).
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from swath.batch import Batch, Needs
 
-__all__ = ["Facts", "check", "load_strict", "read", "sha256", "write"]
+__all__ = ["Facts", "check", "from_hub", "is_ours", "load_strict", "read", "sha256", "state", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,72 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], Facts]:
         known[name] = tuple(known.get(name, ()))
     known["gsd"] = None if known.get("gsd") is None else tuple(known["gsd"])
     return tensors, Facts(**known)
+
+
+def is_ours(path: str | Path) -> bool:
+    """Whether a file is safetensors written by swath, with its facts. Raises FormatError where there is no file."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FormatError(rule="weights are a file", got=f"no file {path}", remedy="look at the path")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return "swath" in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
+def state(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a published file, safetensors or torch (never by pickle, on the CPU), as its publisher names them.
+
+    One level of nesting ("model", "state_dict", "model_state_dict") is taken off. Raises FormatError.
+    """
+    import pickle
+
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    name = Path(path).name
+    try:
+        if Path(path).suffix == ".safetensors":
+            return load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        first = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        raise FormatError(
+            rule="weights are safetensors or a torch file of plain tensors",
+            got=f"{name}: {first}",
+            remedy="download the file anew, or convert it to safetensors",
+        ) from error
+    for key in ("state_dict", "model", "model_state_dict"):
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+    if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor) for v in found.values()):
+        raise FormatError(rule="a weights file holds named tensors", got=f"{name} holds others", remedy="convert it")
+    return {str(k): v for k, v in found.items()}
+
+
+def from_hub(address: str) -> Path:
+    """A file of a hub, `hf:owner/repository/path`, through the hub's own client and its cache. Raises FormatError, ExtraError."""
+    from swath.errors import need
+
+    parts = address.removeprefix("hf:").split("/", 2)
+    if len(parts) != 3:
+        raise FormatError(
+            rule="a file of a hub is hf:owner/repository/file", got=address, remedy="name all three parts"
+        )
+    need("huggingface_hub", extra="hub", why=f"fetching {address}")
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(f"{parts[0]}/{parts[1]}", parts[2]))
+    except Exception as error:  # the client has no common error of its own: network, HTTP and cache errors
+        raise FormatError(
+            rule="a file of a hub can be fetched",
+            got=f"{address}: {type(error).__name__}",
+            remedy="look at the name and the network, or download it by hand and name the file",
+        ) from error
 
 
 def load_strict(model: nn.Module, tensors: Mapping[str, Tensor], *, name: str) -> None:

@@ -1,0 +1,1 @@
+"""Encoders beside one another: probes, one protocol, tables. Needs what its encoders need."""

@@ -1,0 +1,1 @@
+"""Studies of data: which samples to keep, which to label."""
