@@ -10,7 +10,7 @@ import pytest
 
 import swath
 from swath.cube import contract
-from swath.cube.open import understand
+from swath.cube.open import gather, understand
 from swath.errors import BandError, GridError, UnitError
 
 Raster = Callable[..., Path]
@@ -107,3 +107,14 @@ def test_a_cube_is_pickled_unread_and_reads_the_same(raster: Raster) -> None:
     sent = pickle.dumps(cube.isel(y=slice(2, 5)))
     assert len(sent) < values.nbytes
     assert (pickle.loads(sent).values == values[:, 2:5]).all()
+
+
+def test_scenes_of_unknown_sensors_are_called_scene_and_told_apart_by_their_files(raster: Raster) -> None:
+    one = raster("2020.tif", np.ones((1, 4, 4), np.uint16))
+    two = raster("heights.tif", np.ones((2, 4, 4), np.uint16))
+    known = raster(
+        "HLS.L30.T32TQM.2020123T101010.v2.0.tif", np.ones((3, 4, 4), np.int16), descriptions=["B02", "B03", "B04"]
+    )
+    assert list(gather(one)) == ["scene"]
+    assert list(gather([known, one])) == ["hls-l30", "scene"]
+    assert list(gather([one, two])) == ["scene 2020", "scene heights"]
