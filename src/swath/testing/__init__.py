@@ -12,6 +12,7 @@ __all__ = [
     "check_dataset",
     "check_encoder",
     "check_objective",
+    "check_recipe",
     "check_sensor",
     "check_source",
     "check_transform",
@@ -19,7 +20,7 @@ __all__ = [
 
 _WHERE = {
     "check_cube": "cube", "check_dataset": "dataset", "check_encoder": "encoder", "check_objective": "objective",
-    "check_sensor": "sensor", "check_source": "source", "check_transform": "transform",
+    "check_recipe": "recipe", "check_sensor": "sensor", "check_source": "source", "check_transform": "transform",
 }  # fmt: skip
 
 

@@ -10,6 +10,8 @@ VERBS: dict[str, str] = {
     "sample": "swath.tools.sample:sample",
     "assess": "swath.tools.assess:assess",
     "demo": "swath.tools.demo:demo",
+    "list": "swath.tools.list:list",
+    "run": "swath.tools.run:run",
     "again": "swath.tools.again:again",
     "doctor": "swath.tools.doctor:doctor",
 }
@@ -22,6 +24,8 @@ SUMMARIES: dict[str, str] = {
     "sample": "Draw a random reference sample from a map.",
     "assess": "Judge a map with reference data: accuracies and areas with intervals.",
     "demo": "Run the main job on real data that comes with a package, or on a made world.",
+    "list": "List the 56 published systems, a line each: what is built, what is not.",
+    "run": "Run one of the published systems at a small scale, beside honest baselines and the paper's claims.",
     "again": "Run again what a run.json tells of.",
     "doctor": "Say what is slow or broken in a raster, or without one in this installation, and how to mend it.",
 }
