@@ -17,7 +17,9 @@ from swath.study import select
 def test_a_quota_sums_to_the_total_exceeds_no_size_and_is_max_min_fair(sizes, share, seed):
     total = round(share * sum(sizes))
     q = select.quota(sizes, total, seed=seed)
-    assert q.sum() == total and (q <= sizes).all() and (q >= 0).all()
+    assert q.sum() == total
+    assert (q <= sizes).all()
+    assert (q >= 0).all()
     for i, j in itertools.permutations(range(len(sizes)), 2):
         # one more for i would have to come from j: only fair when j has at least two more
         assert not (q[i] < sizes[i] and q[j] >= q[i] + 2)
@@ -49,7 +51,8 @@ def test_the_kept_are_more_even_than_the_archive_and_the_more_so_the_fewer_are_k
     shares = []
     for total in (2400, 1200, 600, 300, 150):
         kept = select.choose(x, total, 0.5, seed=1).kept
-        assert len(kept) == total and len(np.unique(kept)) == total
+        assert len(kept) == total
+        assert len(np.unique(kept)) == total
         shares.append(float((kind[kept] != common).mean()))
     assert shares == sorted(shares)
     assert shares[-1] > 3 * (kind != common).mean()
@@ -58,7 +61,8 @@ def test_the_kept_are_more_even_than_the_archive_and_the_more_so_the_fewer_are_k
 def test_the_same_seed_gives_the_same_list_and_reasons():
     x, _ = _zipf(n=800)
     a, b, c = (select.choose(x, 100, 0.7, seed=s) for s in (3, 3, 4))
-    assert np.array_equal(a.kept, b.kept) and a.reason == b.reason
+    assert np.array_equal(a.kept, b.kept)
+    assert a.reason == b.reason
     assert not np.array_equal(a.kept, c.kept)
 
 
@@ -120,7 +124,8 @@ def test_weights_bring_the_archive_s_size_back():
     reached = choice.size[choice.taken > 0].sum()
     assert choice.weight.sum() == pytest.approx(reached)
     table = choice.table()
-    assert list(table["row"]) == list(choice.kept) and table["reason"].str.len().gt(0).all()
+    assert list(table["row"]) == list(choice.kept)
+    assert table["reason"].str.len().gt(0).all()
 
 
 def test_an_empty_archive_and_wild_values_are_refused():

@@ -6,6 +6,7 @@ pruned while a network trains on it, arXiv 2504.06962. Everything is seeded: the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,8 @@ def quota(sizes: ArrayLike, total: int, *, seed: int = 0) -> NDArray[np.int64]:
 @dataclass(frozen=True, slots=True)
 class Clusters:
     """label: (N, L) int32, cluster of each row at each level, the finest first; centres: one (K, D) a level; distance (N,)
-    of each row to its finest centre."""
+    of each row to its finest centre.
+    """
 
     label: NDArray[np.int32]
     centres: tuple[NDArray[np.float32], ...]
@@ -106,7 +108,7 @@ def clusters(
     if not np.isfinite(distance).all():
         raise DesignError(rule="vectors are finite", got="NaN or infinity", remedy="screen the archive first")
     columns = [label]
-    for below, above in zip(centres, centres[1:], strict=False):
+    for below, above in itertools.pairwise(centres):
         columns.append(_nearest(below, above)[0][columns[-1]])
     if progress is not None:
         progress(len(wanted) + 1, len(wanted) + 1, "all assigned")
