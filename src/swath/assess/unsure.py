@@ -34,7 +34,7 @@ class Unsure:
         import torch
 
         v = np.asarray(vectors, np.float32)
-        fine = np.isfinite(v).all(-1, keepdims=True)
+        fine: NDArray[np.bool_] = np.all(np.isfinite(v), axis=-1, keepdims=True)
         scaled = np.where(fine, (v - self.mean) / self.scale, 0).astype(np.float32)
         with torch.no_grad():
             said = self.module(torch.from_numpy(scaled)).numpy()
