@@ -21,16 +21,29 @@ __all__ = ["CLASSICAL", "MODELS", "PUBLISHED", "WEIGHTS", "build", "find", "load
 
 # Families: a class that takes its config as keywords (`size=` where there are several) and has `read(path, **config)`
 # when files of its publishers can be loaded.
-MODELS: dict[str, str] = {"tiny": "swath.models.tiny:Tiny"}
+MODELS: dict[str, str] = {
+    "prithvi": "swath.models.prithvi:Prithvi",
+    "tiny": "swath.models.tiny:Tiny",
+    "presto": "swath.models.presto:Presto",
+}
 # Encoders without weights and without torch.
-CLASSICAL: dict[str, str] = {}
+CLASSICAL: dict[str, str] = {
+    "statistics": "swath.baseline.encoders:Statistics",
+    "random-convolutions": "swath.baseline.encoders:RandomConvolutions",
+}
 # Files in weights_files/ beside this one, and the sha256 that they must have.
 WEIGHTS: dict[str, tuple[str, str]] = {
     "tiny": ("tiny.safetensors", "0f37404a63b575c4387f33ff4dc7d3df729014d2d38041a0642cd72e2726d73a")
 }
 # Published files that are found by name in the folders of SWATH_WEIGHTS and recognised by their sha256:
 # name -> (file name, sha256, where it is published).
-PUBLISHED: dict[str, tuple[str, str, str]] = {}
+PUBLISHED: dict[str, tuple[str, str, str]] = {
+    "presto": (
+        "default_model.pt",
+        "559c9d76f525bdf2dd3774da8b1e7f1510769b73baacac12e9e4d8d5c67fbe65",
+        "github.com/nasaharvest/presto, data/default_model.pt (MIT)",
+    ),
+}
 
 
 def build(name: str, *, seed: int | None = None, **config: Any) -> Any:
