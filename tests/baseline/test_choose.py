@@ -29,12 +29,76 @@ def test_fast_offers_only_the_cheap_ones():
 
 
 def test_few_labels_are_asked_about_few_candidates():
-    names = [c.name for c in choose.candidates_for(FLAT, "class", labels=choose.FEW - 1)]
+    names = [c.name for c in choose.candidates_for(FLAT, "class", few=True)]
     assert names == ["majority", "shrunk LDA on spectra", "extra trees on spectra"]
-    every = choose.candidates_for(FLAT, "class", labels=choose.FEW)
+    every = choose.candidates_for(FLAT, "class")
     assert {"random forest", "histogram boosting"} <= {c.model for c in every}
-    assert choose.candidates_for(FLAT, "class", fast=True, labels=9) == choose.candidates_for(FLAT, "class", fast=True)
-    assert choose.candidates_for(FLAT, "number", labels=9) == choose.candidates_for(FLAT, "number")
+    assert choose.candidates_for(FLAT, "class", fast=True, few=True) == choose.candidates_for(FLAT, "class", fast=True)
+    assert choose.candidates_for(FLAT, "number", few=True) == choose.candidates_for(FLAT, "number")
+
+
+@pytest.mark.parametrize(
+    ("labels", "places", "few"),
+    [(choose.FEW - 1, 50, True), (choose.FEW, choose.FEW_PLACES, False), (5000, choose.FEW_PLACES - 1, True)],
+)
+def test_many_labels_in_few_places_are_few(labels, places, few):
+    assert choose.too_few(labels, places) is few
+
+
+class Sure:
+    """Believes one feature, 0 or 1, to be the class, and gives it this share whatever it was trained on."""
+
+    def __init__(self, column, share):
+        self.column, self.share = column, share
+
+    def predict(self, planes):
+        second = np.where(planes[self.column] > 0.5, self.share, 1 - self.share).astype(np.float32)
+        return np.stack([1 - second, second])
+
+
+@pytest.fixture
+def lucky_and_calm(monkeypatch):
+    """Two candidates: one is right of three labels in four and as sure of the fourth, the other of 70 % and says so."""
+    for name, believer in (("lucky", Sure(0, 0.999)), ("calm", Sure(1, 0.7))):
+        monkeypatch.setitem(learner.CLASSIFIERS, name, lambda x, y, seed, trees, believer=believer: believer)
+    both = tuple(Candidate(name, name, ("spectra",), sturdy=True) for name in ("lucky", "calm"))
+    monkeypatch.setitem(CANDIDATES, "class", both)
+
+    def labelled(n, places):
+        y, i = np.arange(n) % 2, np.arange(n) // 2
+        x = np.zeros((n, 5), np.float32)
+        x[:, 0], x[:, 1] = np.where(i % 4 == 0, 1 - y, y), np.where(i % 10 < 3, 1 - y, y)
+        return table_of(y, x, np.arange(n) % places)
+
+    return labelled
+
+
+def test_with_few_labels_one_that_is_luckier_but_sure_of_its_mistakes_does_not_win(lucky_and_calm):
+    table, dealt = lucky_and_calm(80, 40)
+    got = choose.choose(table, FLAT, [], deals=[dealt])
+    scores = dict(got.scores)
+    assert scores["lucky"].value == pytest.approx(0.75)
+    assert scores["calm"].value == pytest.approx(0.70)
+    assert got.chosen.name == "calm"
+    assert "Brier score 0.420, which decides" in scores["calm"].method
+
+
+def test_with_many_labels_in_many_places_the_more_accurate_wins(lucky_and_calm):
+    table, dealt = lucky_and_calm(400, 40)
+    got = choose.choose(table, FLAT, [], deals=[dealt])
+    assert got.chosen.name == "lucky"
+    assert "Brier" not in got.scores[0][1].method
+    table, dealt = lucky_and_calm(400, 10)
+    assert choose.choose(table, FLAT, [], deals=[dealt]).chosen.name == "calm"
+
+
+def test_the_brier_score_is_that_of_its_definition():
+    y = np.array([0, 1, 1])
+    shares = np.array([[0.9, 0.1], [0.5, 0.5], [0.0, 0.0]], np.float32)
+    shares[2] = np.nan
+    table = Table(np.zeros((3, 1), np.float32), y, y, y, y, 2)
+    oof = choose.OutOfFold(shares, y, np.array([True, True, False]))
+    assert choose.brier(table, [oof]) == pytest.approx((0.01 + 0.01 + 0.25 + 0.25) / 2)
 
 
 def test_of_two_within_one_point_the_earlier_wins(monkeypatch):
@@ -43,9 +107,9 @@ def test_of_two_within_one_point_the_earlier_wins(monkeypatch):
         Candidate("second", "logistic", ("spectra",), sturdy=True),
     )
     monkeypatch.setitem(CANDIDATES, "class", twice)
-    y = np.arange(60) % 2
-    x = np.random.default_rng(1).random((60, 5)).astype(np.float32) + y[:, None]
-    table, dealt = table_of(y, x)
+    y = np.arange(120) % 2
+    x = np.random.default_rng(1).random((120, 5)).astype(np.float32) + y[:, None]
+    table, dealt = table_of(y, x, np.arange(120) % 24)
     got = choose.choose(table, FLAT, [], deals=[dealt])
     values = [e.value for _, e in got.scores]
     assert got.chosen.name == ("first" if values[0] >= values[1] - 0.01 else "second")

@@ -1,8 +1,10 @@
 """Which model on which features: candidates in a fixed order of cost, judged on places held out whole.
 
 The best score, pooled over the labels that can be scored, wins; of two within one point the earlier in the order.
-No clock takes part, so the same labels, places and seed choose the same on any machine. Few labels cannot tell many
-candidates apart, and each more is one more that may win by luck: below FEW labels only the sturdy ones are offered.
+No clock takes part, so the same labels, places and seed choose the same on any machine. Few labels, or labels in few
+places, cannot tell many candidates apart, and each more is one more that may win by luck: there only the sturdy ones
+are offered, and the Brier score of their class shares decides, which asks how sure each was of every label, where the
+accuracy only counts right and wrong.
 """
 
 from __future__ import annotations
@@ -19,12 +21,25 @@ from swath.errors import LabelError
 from swath.estimate import Estimate, undefined
 from swath.sample.split import Folds
 
-__all__ = ["CANDIDATES", "Candidate", "Choice", "OutOfFold", "Table", "candidates_for", "choose", "deals_for"]
+__all__ = [
+    "CANDIDATES",
+    "Candidate",
+    "Choice",
+    "OutOfFold",
+    "Table",
+    "candidates_for",
+    "choose",
+    "deals_for",
+    "too_few",
+]
 
 CLOSE = 0.01  # one point
 REPEATED = 320  # label scores that are wished for; few labels are judged on several deals of the folds
 MOST_DEALS = 4
 FEW = 100  # a share from 40 labels is off by 8 points (standard error), from 100 by 5: sturdy candidates only below
+FEW_PLACES = (
+    20  # labels of one place are right or wrong together: 400 in 19 places were worth about 50 independent ones
+)
 JUDGED_TREES = 100  # a forest is judged with fewer trees than it maps with
 FAST = ("majority", "mean", "shrunk LDA", "logistic", "ridge")
 SPECTRA = ("spectra", "indices", "season", "tokens")
@@ -111,12 +126,17 @@ class Choice:
     scores: list[tuple[str, Estimate]]
 
 
-def candidates_for(features: Features, kind: str, *, fast: bool = False, labels: int | None = None) -> list[Candidate]:
+def too_few(labels: int, places: int) -> bool:
+    """Whether so many labels in so many places can only tell the sturdy classifiers apart, and by the Brier score."""
+    return labels < FEW or places < FEW_PLACES
+
+
+def candidates_for(features: Features, kind: str, *, fast: bool = False, few: bool = False) -> list[Candidate]:
     """Candidates that these features allow, in order of cost; two that would be the same model are one.
 
-    labels: how many there are; below FEW only sturdy classifiers (with `fast`, and for numbers, no such limit).
+    few: only sturdy classifiers, see `too_few` (with `fast`, and for numbers, no such limit).
     """
-    few = kind == "class" and not fast and labels is not None and labels < FEW
+    few = few and kind == "class" and not fast
     out: list[Candidate] = []
     seen: set[tuple[str, tuple[int, ...], bool]] = set()
     for one in CANDIDATES[kind]:
@@ -159,14 +179,16 @@ def choose(
     fast: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Choice:
-    """Judge every candidate on the same deals of folds and take the best.
+    """Judge every candidate on the same deals of folds and take the best: by accuracy or R2, or, with too few labels or
+    places for that, by the Brier score of the class shares (Brier 1950), which then stands in each score's method.
 
     deals: folds of the table's labels, each with the buffer in which training labels sit out; scores are pooled over
     them, out-of-fold predictions are kept of the first. Raises LabelError when fewer than two classes or values are left.
     """
     if len(np.unique(table.y)) < 2:
         raise LabelError(rule="a map needs at least two classes or values", got="one", remedy="add labels of another")
-    offered = candidates_for(features, "class" if table.classes else "number", fast=fast, labels=len(table.y))
+    few = bool(table.classes) and not fast and too_few(len(table.y), len(np.unique(table.place)))
+    offered = candidates_for(features, "class" if table.classes else "number", fast=fast, few=few)
     results: dict[str, list[OutOfFold]] = {}
     for number, one in enumerate(offered):
         if progress is not None:
@@ -176,7 +198,12 @@ def choose(
             judged = [_judge(siblings, table, features, patches, folds, seed) for folds in deals]
             results |= {c.name: [j[c.name] for j in judged] for c in siblings}
     scores = [(one.name, _score(table, results[one.name], seed)) for one in offered]
-    values = np.array([e.value if e.defined else -np.inf for _, e in scores])
+    if few:
+        losses = {one.name: brier(table, results[one.name]) for one in offered}
+        values = np.array([-losses[name] if e.defined else -np.inf for name, e in scores])
+        scores = [(name, _with_brier(e, losses[name])) for name, e in scores]
+    else:
+        values = np.array([e.value if e.defined else -np.inf for _, e in scores])
     best = int(np.flatnonzero(values >= values.max() - CLOSE)[0])
     return Choice(offered[best], results[offered[best].name][0], scores)
 
@@ -204,6 +231,23 @@ def _judge(
     for value in out.values():
         value[~scorable] = np.nan
     return {name: OutOfFold(value, folds.fold, scorable) for name, value in out.items()}
+
+
+def brier(table: Table, deals: Sequence[OutOfFold]) -> float:
+    """Mean squared distance of class shares from the truth, 0 to 2, pooled over the scorable labels of all deals.
+
+    The shares are taken as the model gives them: one that is sure and wrong on places it never saw pays for it. NaN
+    where nothing is scorable. Source: Brier 1950, Monthly Weather Review 78(1).
+    """
+    truth = np.eye(table.classes)
+    losses = [((d.value[d.scorable] - truth[table.y[d.scorable]]) ** 2).sum(axis=1) for d in deals]
+    together = np.concatenate(losses)
+    return float(together.mean()) if len(together) else float("nan")
+
+
+def _with_brier(score: Estimate, loss: float) -> Estimate:
+    """The score with the number that decides told in its method."""
+    return replace(score, method=f"{score.method}; Brier score {loss:.3f}, which decides") if score.defined else score
 
 
 def _score(table: Table, deals: Sequence[OutOfFold], seed: int) -> Estimate:

@@ -243,9 +243,10 @@ def train(
     table = choosing.Table(x, value[index], places.id, row[index], column[index], len(classes))
     if table.classes:
         notes += _lonely(table, classes)
-    if table.classes and len(table.y) < choosing.FEW and not fast:
+    if table.classes and not fast and choosing.too_few(len(table.y), len(np.unique(table.place))):
         notes.append(
-            f"fewer than {choosing.FEW} labels cannot tell many classifiers apart: only the sturdy were judged"
+            f"fewer than {choosing.FEW} labels or {choosing.FEW_PLACES} places cannot tell many classifiers apart: only "
+            "the sturdy were judged, by the Brier score of their probabilities"
         )
     space = fitted.reach if buffer is None else buffer
     count = choosing.deals_for(len(table.y))
