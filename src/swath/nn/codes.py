@@ -10,14 +10,16 @@ from torch import Tensor
 __all__ = ["grid_code", "repeating", "sincos"]
 
 
-def sincos(position: Tensor, dim: int, *, longest: float = 10_000.0) -> Tensor:
+def sincos(position: Tensor, dim: int, *, longest: float = 10_000.0, dtype: torch.dtype = torch.float64) -> Tensor:
     """All sines, then all cosines of a position: (...,) -> (..., dim) in float32; 0 where the position is NaN.
 
-    Frequencies fall geometrically from 1 to 1/`longest` (Vaswani et al. 2017, section 3.5). dim is even.
+    Frequencies fall geometrically from 1 to 1/`longest` (Vaswani et al. 2017, section 3.5). dim is even. dtype: what is
+    computed in; weights that were trained with codes of large numbers in float32 (a year) need float32 again.
     """
     half = dim // 2
-    rate = torch.exp(-math.log(longest) * torch.arange(half, dtype=torch.float64, device=position.device) / half)
-    angle = torch.nan_to_num(position).double()[..., None] * rate
+    step = torch.arange(half, dtype=dtype, device=position.device)
+    rate = 1.0 / longest ** (step / half) if dtype == torch.float32 else torch.exp(-math.log(longest) * step / half)
+    angle = torch.nan_to_num(position).to(dtype)[..., None] * rate
     out = torch.cat([angle.sin(), angle.cos()], -1).float()
     return out * torch.isfinite(position)[..., None]
 
