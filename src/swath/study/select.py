@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Choice", "Clusters", "choose", "clusters", "levels_for", "near_duplicates", "quota"]
+__all__ = ["Choice", "Clusters", "choose", "clusters", "effective", "levels_for", "near_duplicates", "quota"]
 
 _BYTES = 64 << 20  # of one block of distances
 _WITHIN = 50_000  # beyond so many rows near-duplicates are looked for inside clusters
@@ -52,6 +52,15 @@ def quota(sizes: ArrayLike, total: int, *, seed: int = 0) -> NDArray[np.int64]:
     more = np.flatnonzero(size > level)
     out[np.random.default_rng([seed, 17]).permutation(more)[: total - int(out.sum())]] += 1
     return out
+
+
+def effective(counts: ArrayLike) -> float:
+    """How many equally large groups would be as even as these: exp of the entropy of their shares. 0 where all are empty."""
+    share = np.asarray(counts, float)
+    if share.sum() <= 0:
+        return 0.0
+    share = share[share > 0] / share.sum()
+    return float(np.exp(-(share * np.log(share)).sum()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +401,7 @@ def _words(taken: int, size: int, number: int, spread: float) -> list[str]:
     """Why each of `taken` rows of a cluster of `size` was kept, in the order of taking."""
     if taken == size:
         return [f"cluster {number} is small ({size}): kept whole"] * taken
-    share = f"{taken} of {size} kept"
+    share = f"{taken} of {size} distinct ones kept"
     rest = "next nearest to the centre" if spread <= 0 else "unlike those kept before"
     return [
         f"nearest to the centre of cluster {number} ({share})",
