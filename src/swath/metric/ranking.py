@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Curve", "auroc", "cpa", "keep_best", "nearest_other"]
+__all__ = ["Curve", "auroc", "cpa", "keep_best", "nearest_other", "rank_correlation"]
 
 
 def auroc(score: ArrayLike, label: ArrayLike) -> float:
@@ -42,6 +42,16 @@ def cpa(response: ArrayLike, predictor: ArrayLike) -> float:
     dense = rankdata(y, "dense")
     own = np.cov(dense, rankdata(y))[0, 1]
     return float((np.cov(dense, rankdata(x))[0, 1] / own + 1) / 2)
+
+
+def rank_correlation(a: ArrayLike, b: ArrayLike) -> float:
+    """Spearman's; items with a NaN are left out; NaN for one that is constant."""
+    from scipy.stats import spearmanr
+
+    x, y = np.asarray(a, float), np.asarray(b, float)
+    fine = np.isfinite(x) & np.isfinite(y)
+    x, y = x[fine], y[fine]
+    return float("nan") if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0 else float(spearmanr(x, y).statistic)
 
 
 def nearest_other(vectors: ArrayLike, *, place: ArrayLike | None = None, block: int = 1024) -> NDArray[np.int64]:

@@ -92,6 +92,7 @@ SYSTEMS: tuple[System, ...] = (
         49,
         "representation-uncertainty",
         "Representation uncertainty: a small head on a frozen encoder that says how unsure an embedding is",
+        recipe="swath.recipes.representation_uncertainty:run",
     ),
     System(50, "so2sat-lcz42", "So2Sat LCZ42: local climate zones in 42 cities, with places held out by design"),
     System(51, "spice-hl3", "SPICE-HL3: a rover's photon, stereo and inertial data under grazing lunar light"),
