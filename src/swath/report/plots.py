@@ -49,7 +49,11 @@ def lines(
     axes[0].set_ylabel(y)
     handles = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(
-        list(handles.values()), list(handles), loc="outside lower center", ncols=min(4, len(handles)), fontsize=8
+        list(handles.values()),
+        list(handles),
+        loc="outside lower center",
+        ncols=min(len(handles), 2 * len(panels)),
+        fontsize=8,
     )
     figure.savefig(path, dpi=110)
     return path
