@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from swath.task.classify import Classify
 from swath.task.regress import Regress
+from swath.task.restore import Restore
 from swath.task.segment import Segment
 from swath.task.solver import Solver
 
-__all__ = ["Classify", "Regress", "Segment", "Solver"]
+__all__ = ["Classify", "Regress", "Restore", "Segment", "Solver"]
