@@ -122,19 +122,27 @@ def test_unwanted_examples_push_their_like_out_and_are_counted():
         vectors.like(v, np.stack([centre[0], -centre[0]]))
 
 
-def test_the_threshold_is_what_chance_reaches_and_a_small_archive_has_none():
-    v = made(2000, 16)
-    v = Vectors(v.key, v.lonlat, v.day, v.place, np.random.default_rng(1).normal(size=(2000, 16)), v.facts)
+def test_the_threshold_is_how_near_the_archives_own_places_are():
+    rng = np.random.default_rng(1)
+    centre = rng.normal(size=(40, 16))
+    v = made(2000, 16, places=100)
+    v.vector[:] = centre[np.arange(2000) % 40] + 0.2 * rng.normal(size=(2000, 16))
     found = vectors.threshold(v, seed=0)
-    share = np.mean(vectors.nearest(v, v.vector[0], 2000).similarity > found.value)
-    assert 0.3 < found.value < 0.8
-    assert share < 0.03
-    assert found == vectors.threshold(v, seed=0)
-    assert "different places" in found.words
+    assert found == vectors.threshold(v, seed=0, block=17), "whatever the block"
+    assert 0.8 < found.value < 1
+    assert "another place" in found.words
+    mine = [vectors.nearest(v, v.vector[i], 2).similarity[1] for i in range(100)]
+    assert np.mean(np.array(mine) < found.value) < 0.15, "what is in the archive is found"
+    foreign = [vectors.nearest(v, rng.normal(size=16), 1).similarity[0] for _ in range(50)]
+    assert np.mean(np.array(foreign) < found.value) > 0.9, "what is foreign to it is not"
+
+
+def test_a_small_archive_or_one_place_has_no_threshold():
+    v = made(100)
     alone = vectors.threshold(v.take(range(5)))
     assert np.isnan(alone.value)
     assert "no threshold" in alone.words
-    one_place = Vectors(v.key, v.lonlat, v.day, np.full(2000, "a"), v.vector, {})
+    one_place = Vectors(v.key, v.lonlat, v.day, np.full(100, "a"), v.vector, {})
     assert np.isnan(vectors.threshold(one_place).value)
 
 

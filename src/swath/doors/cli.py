@@ -121,11 +121,11 @@ def _command(function: Callable[..., Any], outcome: dict[str, Any]) -> Callable[
         outcome["json"] = options.pop("json", False)
         quiet = options.pop("quiet", False)
         options = {k: _commas(v) for k, v in options.items()}
-        from swath.doors.progress import bar
+        from swath.doors.progress import announce, bar
 
         with bar(enabled=not quiet and not outcome["json"] and sys.stderr.isatty()) as progress:
             if "progress" in inspect.signature(function).parameters:
-                options["progress"] = progress
+                options["progress"] = progress if quiet or outcome["json"] else progress or announce
             outcome["result"] = function(*args, **options)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -15,10 +15,9 @@ from swath.predict import archive
 
 __all__ = ["Hits", "Scaling", "Threshold", "Vectors", "like", "nearest", "read", "scaling", "threshold"]
 
-PAIRS = 20_000
-SAMPLE = 2_048
-QUANTILE = 0.99
-LEAST_PAIRS = 100
+SAMPLE = 512
+QUANTILE = 0.05
+LEAST = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,7 +272,7 @@ class Threshold:
     """Below `value` nothing is similar; NaN where the archive is too small to tell. words: where it comes from."""
 
     value: float
-    pairs: int
+    rows: int
     words: str
 
 
@@ -284,32 +283,39 @@ def threshold(
     scale: Scaling | None = None,
     seed: int = 0,
     sample: int = SAMPLE,
-    pairs: int = PAIRS,
+    block: int | None = None,
 ) -> Threshold:
-    """How alike two random rows of different places are, at most: the `quantile` of the similarity of seeded pairs.
+    """How alike a row and the nearest one of another place at least are, for all but a `quantile` of seeded rows.
 
-    What is less like the query than that is no more like it than any other place. `sample` rows are read.
+    An answer below it is further away than this archive's own places are from one another: nothing in it is similar. (Quantiles
+    of random pairs would not do: where a tenth of all pairs show the same thing, the top of them is a copy.)
+    Exact, block by block; needs 20 rows and two places.
     """
-    rng = np.random.default_rng([seed, 7])
     scale = scale or Scaling.none(vectors.width)
     n = len(vectors)
-    rows = np.arange(n) if n <= sample else np.sort(rng.choice(n, sample, replace=False))
+    rows = np.arange(n) if n <= sample else np.sort(np.random.default_rng([seed, 7]).choice(n, sample, replace=False))
     some = vectors.take(rows)
-    unit, place = scale(some.vector), np.unique(some.place, return_inverse=True)[1]
-    good = np.flatnonzero(unit.any(1))
-    if len(good) > 1:
-        a, b = good[rng.integers(0, len(good), (2, 4 * pairs))]
-        apart = np.flatnonzero(place[a] != place[b])[:pairs]
-        a, b = a[apart], b[apart]
-    else:
-        a = b = np.empty(0, np.int64)
-    distinct = len(np.unique(np.minimum(a, b) * (n + 1) + np.maximum(a, b)))
-    if distinct < LEAST_PAIRS:
-        few = f"{len(np.unique(place))} places give {distinct} pairs"
-        return Threshold(float("nan"), distinct, f"no threshold: {few}, {LEAST_PAIRS} are needed to tell chance")
-    value = float(np.quantile(np.einsum("nd,nd->n", unit[a], unit[b]), quantile))
-    words = f"{quantile:g} quantile of the similarity of {len(a):,} random pairs from different places of this archive"
-    return Threshold(value, len(a), words)
+    unit = scale(some.vector)
+    names, own = np.unique(some.place, return_inverse=True)
+    number = {str(name): i for i, name in enumerate(names)}
+    best = np.full(len(rows), -np.inf)
+    for start, part in vectors.blocks(block):
+        other = scale(part)
+        near = np.round(other @ unit.T, 9)
+        near[~other.any(1)] = -np.inf
+        place = np.array([number.get(str(p), -1) for p in np.asarray(vectors.place[start : start + len(part)])])
+        near[place[:, None] == own] = -np.inf
+        best = np.maximum(best, near.max(0, initial=-np.inf))
+    best = best[unit.any(1) & np.isfinite(best)]
+    if len(best) < LEAST:
+        few = f"{len(best)} rows of {len(names)} place{'s' * (len(names) != 1)} have one of another place beside them"
+        return Threshold(float("nan"), len(best), f"no threshold: {few}, {LEAST} are needed")
+    value = float(np.quantile(best, quantile))
+    words = (
+        f"{1 - quantile:.0%} of this archive's places have one elsewhere that is more alike "
+        f"(nearest of another place, {len(best):,} rows)"
+    )
+    return Threshold(value, len(best), words)
 
 
 def same_encoder(vectors: Vectors, facts: Mapping[str, Any], *, names: Sequence[str] = ("encoder", "weights")) -> None:

@@ -64,7 +64,8 @@ def again(run: str | Path, *, out: str | Path, progress: Progress | None = None)
     record = read(Path(run))
     _check_inputs(record)
     arguments = {k: v for k, v in record["arguments"].items() if k != "out"}
-    getattr(swath, record["verb"])(**arguments, out=str(out), progress=progress)
+    target = Path(out) / record["out_name"] if "out_name" in record else Path(out)  # a verb that writes one file
+    getattr(swath, record["verb"])(**arguments, out=str(target), progress=progress)
     same: list[str] = []
     different: list[str] = []
     for item in record["outputs"]:

@@ -1,0 +1,464 @@
+"""Encode many scenes into an archive of vectors: resumable, bounded in memory, by threads or Dask; its cost beforehand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+import tracemalloc
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swath.cube.blocks import fsync_folder, refuse
+from swath.errors import FormatError, SwathError
+from swath.predict.archive import remove
+from swath.predict.journal import Journal, fingerprint
+from swath.predict.lock import Lock
+from swath.predict.run import cores
+from swath.predict.spots import Encoding, Spot, spots
+from swath.predict.vectors import Vectors, scaling, threshold
+
+__all__ = ["Cost", "Encoded", "encode", "measure"]
+
+Progress = Callable[[int, int, str], None]
+_SYNC_EVERY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What encoding will take: measured on one window of each kind of scene. memory: over the interpreter, in bytes."""
+
+    scenes: int
+    windows: int
+    vectors: int
+    tokens: int
+    width: int
+    seconds: float
+    memory: int
+    disk: int
+    workers: int
+    window: int
+    window_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        s = self.seconds
+        took = f"{s:.1f} s" if s < 20 else f"{s:.0f} s" if s < 180 else f"{s / 60:.0f} min"
+        took = took if s < 7200 else f"{s / 3600:.1f} h"
+        return (
+            f"{self.scenes} place{'s' * (self.scenes != 1)}, {self.windows:,} windows of {self.window} px, "
+            f"{self.tokens:,} tokens, up to {self.vectors:,} vectors of {self.width}: "
+            f"about {took} on {self.workers} core{'s' * (self.workers != 1)} "
+            f"({self.window_seconds:.3f} s a window), {self.memory / 1e6:.0f} MB of memory, {self.disk / 1e6:.1f} MB of disk"
+        )
+
+
+def measure(work: Encoding, *, workers: int | None = None) -> Cost:
+    """Encode one window of each kind of scene (sensors and bands), near the middle, that has valid pixels.
+
+    Raises what the encoder refuses (bands, quantities), FormatError where no scene has a valid pixel.
+    """
+    todo = spots(work.sites, work.window, work.by, work.patch)
+    kinds: dict[Any, list[Spot]] = {}
+    by_site: dict[int, list[Spot]] = {}
+    for spot in todo:
+        by_site.setdefault(spot.site, []).append(spot)
+    for site, mine in by_site.items():
+        kind = getattr(work.sites[site], "kind", site if len(work.sites) < 16 else 0)
+        kinds.setdefault(kind, []).extend(mine)
+    seconds, memory, tokens, width, slowest = 0.0, 0, 0, 0, 0.0
+    for mine in kinds.values():
+        one = _trial(work, mine)
+        if one is None:
+            continue
+        took, peak, count, wide = one
+        if width and wide != width:
+            raise SwathError(
+                rule="all vectors of an archive have one width",
+                got=f"{width} and {wide} numbers for scenes of other sensors",
+                remedy="encode scenes of each sensor into an archive of their own",
+            )
+        width = wide
+        seconds += _opening(work, mine[0].site) * len({spot.site for spot in mine})
+        seconds, tokens = seconds + took * len(mine), tokens + count * len(mine)
+        memory, slowest = max(memory, peak), max(slowest, took)
+    if not width:
+        raise FormatError(
+            rule="a scene has valid pixels", got="none in the windows tried", remedy="look at it with swath info"
+        )
+    used = min(workers or cores(), len(todo))
+    count = todo[-1].first + todo[-1].count
+    return Cost(
+        scenes=len(work.sites),
+        windows=len(todo),
+        vectors=count,
+        tokens=tokens,
+        width=width,
+        seconds=seconds / used,
+        memory=memory * used + (96 << 20),
+        disk=2 * count * (4 * width + 25),
+        workers=used,
+        window=work.window,
+        window_seconds=slowest,
+    )
+
+
+def _trial(work: Encoding, mine: Sequence[Spot]) -> tuple[float, int, int, int] | None:
+    """Seconds, bytes, tokens and width of one window; None where none of 16 tried has valid pixels."""
+    middle = len(mine) // 2
+    near = sorted(range(len(mine)), key=lambda i: (abs(i - middle), i))[:8]
+    spread = np.unique(np.linspace(0, len(mine) - 1, 8).astype(int)).tolist()
+    error: Exception | None = None
+    for i in dict.fromkeys([*near, *spread]):
+        try:
+            batch = work.read(mine[i])
+        except OSError as wrong:
+            error = wrong
+            continue
+        if any(p.valid.any() for p in batch.pixels.values()):
+            return _timed(work, mine[i])
+    if error is not None and not isinstance(error, SwathError):
+        return None
+    return None
+
+
+def _opening(work: Encoding, site: int) -> float:
+    """Seconds that opening a site takes."""
+    began = time.perf_counter()
+    work.sites[site].cubes()
+    return time.perf_counter() - began
+
+
+def _timed(work: Encoding, spot: Spot) -> tuple[float, int, int, int] | None:
+    highest = _highest()
+    running = tracemalloc.is_tracing()
+    if not running:
+        tracemalloc.start()
+    try:
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        batch = work.read(spot)
+        state, arrays = work.compute(spot, batch)
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        if not running:
+            tracemalloc.stop()
+    if state != "done":
+        return None
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch is not None else 1
+    _alone()  # as in the run, where each window has one core
+    try:
+        began = time.perf_counter()
+        work.compute(spot, work.read(spot))
+        took = time.perf_counter() - began
+    finally:
+        if torch is not None:
+            torch.set_num_threads(threads)
+    count = len(arrays[0])
+    if work.by != "patch":
+        side = work.window // max(1, work.patch)
+        count = len(arrays[0]) * side * side
+    return took, max(peak, _highest() - highest), count, arrays[0].shape[1]
+
+
+def _highest() -> int:
+    """The most memory that this process has held, in bytes; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(most if sys.platform == "darwin" else most * 1024)
+
+
+class _Store:
+    """The part folder: one record a row at its place in a file, and the journal. Any thread may `put`."""
+
+    def __init__(self, out: Path, work: Encoding, todo: Sequence[Spot], width: int, facts: Any, say: Progress) -> None:
+        self.out, self.work, self.todo, self.width = out, work, todo, width
+        self.folder = out.with_name(f".{out.name}.part")
+        self.kind = np.dtype([("vector", "<f4", (width,)), ("lonlat", "<f8", (2,)), ("day", "<f8"), ("seen", "u1")])
+        self.rows = todo[-1].first + todo[-1].count if todo else 0
+        self.reasons: dict[int, str] = {}
+        self._file = -1
+        self._synced = time.monotonic()
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise refuse(error, out) from error
+        self._lock = Lock.take(out.with_name(f".{out.name}.lock"), say)
+        try:
+            self._enter(fingerprint(facts))
+        except BaseException:
+            self.close()
+            raise
+
+    def _enter(self, mark: str) -> None:
+        journal, rows = self.folder / "journal", self.folder / "rows"
+        by_index = {spot.index: spot for spot in self.todo}
+        try:
+            if journal.exists():
+                Journal.resume(journal, mark, lambda index, line: True).close()  # refused before any file is touched
+                self._file = os.open(rows, os.O_RDWR)
+                self.journal = Journal.resume(journal, mark, lambda i, line: [self._crc(by_index[i])] == line["crc"])
+                return
+            remove(self.folder)
+            self.folder.mkdir()
+            self._file = os.open(rows, os.O_RDWR | os.O_CREAT)
+            os.ftruncate(self._file, self.rows * self.kind.itemsize)
+        except SwathError:
+            raise
+        except OSError as error:
+            raise refuse(error, self.folder) from error
+        self.journal = Journal.start(journal, mark)
+
+    def _crc(self, spot: Spot) -> int:
+        size = self.kind.itemsize
+        return zlib.crc32(os.pread(self._file, spot.count * size, spot.first * size))
+
+    def put(self, spot: Any, state: str, arrays: Sequence[np.ndarray]) -> list[int]:
+        """Write the rows of a spot (zeros, not seen, where it is empty or failed); gives their CRC."""
+        record = np.zeros(spot.count, self.kind)
+        if state == "done":
+            if arrays[0].shape != (spot.count, self.width):
+                raise SwathError(
+                    rule=f"an encoder gives {self.width} numbers a vector everywhere",
+                    got=f"{arrays[0].shape} for {spot.count} rows",
+                    remedy="encode scenes of different sensors into archives of their own",
+                )
+            for name, values in zip(("vector", "lonlat", "day", "seen"), arrays, strict=True):
+                record[name] = values
+            record["seen"] &= np.isfinite(record["vector"]).all(1)
+        data = record.tobytes()
+        try:
+            os.pwrite(self._file, data, spot.first * self.kind.itemsize)
+        except OSError as error:
+            raise refuse(error, self.out) from error
+        return [zlib.crc32(data)]
+
+    def finish(self, spot: Any, state: str, crc: list[int], reason: str = "") -> None:
+        """Tell the journal that a window's rows are in their place."""
+        self.journal.add(spot.index, state, crc)
+        if reason:
+            self.reasons[spot.index] = reason
+        if time.monotonic() - self._synced > _SYNC_EVERY:
+            self.sync()
+
+    def sync(self) -> None:
+        """Rows first, then the mark that they are safe."""
+        os.fsync(self._file)
+        self.journal.mark("synced")
+        self._synced = time.monotonic()
+
+    def vectors(self, facts: Mapping[str, Any]) -> Vectors:
+        """What was seen, read from the file as it is asked for."""
+        path = self.folder / "rows"
+        table = np.memmap(path, self.kind, "r", shape=(self.rows,)) if self.rows else np.zeros(0, self.kind)
+        step = 1 << 16
+        seen = [i + np.flatnonzero(table["seen"][i : i + step]) for i in range(0, self.rows, step)]
+        index = np.concatenate(seen) if seen else np.zeros(0, np.int64)
+        lonlat, day = (np.concatenate([table[n][index[i : i + step]] for i in range(0, len(index), step)] or [table[n][:0]])
+                       for n in ("lonlat", "day"))  # fmt: skip
+        owner = np.array([spot.first for spot in self.todo], np.int64)
+        names = _Names(self.work, self.todo, owner, index)
+        return Vectors(
+            _Text(names, 0), lonlat, day, _Text(names, 1), _Field(table, "vector", index, self.width), dict(facts)
+        )
+
+    def forget(self) -> None:
+        """Remove the part folder, the journal last."""
+        self._close_file()
+        self.journal.close()
+        (self.folder / "rows").unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _close_file(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def close(self) -> None:
+        """Close everything and let others have the output."""
+        self._close_file()
+        if hasattr(self, "journal"):
+            self.journal.close()
+        self._lock.release()
+
+
+class _Field:
+    """A column of the records, only of rows that were seen."""
+
+    def __init__(self, table: Any, name: str, index: np.ndarray, width: int) -> None:
+        self.table, self.name, self.index, self.shape = table, name, index, (len(index), width)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return np.asarray(self.table[self.name][self.index[rows]])
+
+
+class _Names:
+    """Keys and places of rows, made when asked for."""
+
+    def __init__(self, work: Encoding, todo: Sequence[Spot], owner: np.ndarray, index: np.ndarray) -> None:
+        self.work, self.todo, self.owner, self.index = work, todo, owner, index
+
+    def at(self, rows: Any) -> list[tuple[str, str]]:
+        found = np.atleast_1d(self.index[rows])
+        which = np.searchsorted(self.owner, found, side="right") - 1
+        pairs = zip(found.tolist(), which.tolist(), strict=True)
+        return [self.work.key(self.todo[w], i - self.todo[w].first) for i, w in pairs]
+
+
+class _Text:
+    def __init__(self, names: _Names, part: int) -> None:
+        self.names, self.part, self.shape = names, part, (len(names.index),)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return np.array([pair[self.part] for pair in self.names.at(rows)], dtype=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What a run did. empty: windows without a valid pixel; failed: windows left out after three tries, with reasons."""
+
+    path: Path
+    vectors: int
+    width: int
+    windows: int
+    resumed: int
+    empty: int
+    failed: int
+    reasons: tuple[str, ...]
+    seconds: float
+    threshold: float
+    words: str
+
+
+def encode(
+    work: Encoding,
+    out: str | os.PathLike[str],
+    *,
+    width: int,
+    facts: Mapping[str, Any],
+    inputs: Any = "",
+    scheduler: str = "threads",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Encoded:
+    """Encode every window of every site and write the archive `out` (.zarr or .parquet).
+
+    width: of the vectors (`measure` tells). facts: what the archive says of itself. inputs: digests of what is read, for the
+    fingerprint. An interrupted run leaves `.NAME.part` beside `out`; the same call goes on from there. Memory holds the
+    windows under way and a block of vectors. Raises OutputError (no room, not writable, the rest of another run),
+    FormatError where every window failed, what the encoder refuses, Cancelled from `progress`.
+    """
+    began, path = time.monotonic(), Path(out)
+    todo = spots(work.sites, work.window, work.by, work.patch)
+    say = progress or (lambda done, total, what: None)
+    known = {k: v for k, v in facts.items() if k != "sites"}
+    places = [[s.name, list(s.shape), list(s.days)] for s in work.sites]
+    mark = [known, inputs, places, work.window, work.by, work.patch, work.most, sorted(work.allow), width, path.name]
+    store = _Store(path, work, todo, width, mark, say)
+    try:
+        rest = [spot for spot in todo if spot.index not in store.journal.done]
+        if scheduler == "threads":
+            _by_threads(work, rest, store, workers or cores(), say, len(todo))
+        else:
+            from swath.predict.cluster import spread
+
+            spread(work, rest, store, scheduler, workers, say, len(todo))  # type: ignore[arg-type]
+        store.sync()
+        states = [line["state"] for line in store.journal.done.values()]
+        reasons = tuple(sorted(set(store.reasons.values())))
+        if "done" not in states and "failed" in states:
+            store.forget()
+            raise FormatError(
+                rule="at least one window can be read and encoded",
+                got=f"{states.count('failed')} of {len(todo)} windows failed; the first: {reasons[0] if reasons else ''}",
+                remedy="check the scene with swath doctor",
+            )
+        say(len(todo), len(todo), f"writing {path.name}")
+        found = store.vectors(facts)
+        scale = scaling(found)
+        chance = threshold(found, scale=scale)
+        about = {**facts, "scaling": scale.to_json(), "threshold": asdict(chance) | {"value": _plain(chance.value)}}
+        store.vectors(about).write(path)
+        count = len(found)
+        store.forget()
+        fsync_folder(path.parent)
+    finally:
+        store.close()
+    return Encoded(
+        path=path,
+        vectors=count,
+        width=width,
+        windows=len(todo),
+        resumed=len(todo) - len(rest),
+        empty=states.count("empty"),
+        failed=states.count("failed"),
+        reasons=reasons,
+        seconds=time.monotonic() - began,
+        threshold=chance.value,
+        words=chance.words,
+    )
+
+
+def _plain(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _by_threads(work: Encoding, rest: Sequence[Spot], store: _Store, workers: int, say: Progress, total: int) -> None:
+    """Encode windows on `workers` threads; this thread alone keeps the journal. Windows under way are finished when
+    anything is raised.
+    """
+    done, coming = total - len(rest), iter(rest)
+    flying: dict[Future[tuple[str, list[int], str]], Spot] = {}
+
+    def one(spot: Spot) -> tuple[str, list[int], str]:
+        state, arrays, reason = work.attempt(spot)
+        return state, store.put(spot, state, arrays), reason
+
+    def take(ready: Any, *, quiet: bool = False) -> int:
+        for future in ready:
+            spot = flying.pop(future)
+            if quiet and (future.cancelled() or future.exception() is not None):
+                continue
+            state, crc, reason = future.result()
+            store.finish(spot, state, crc, reason)
+        return len(ready)
+
+    pool = ThreadPoolExecutor(workers, "swath-encode", initializer=_alone)
+    try:
+        say(done, total, "encoding")
+        while True:
+            while len(flying) < 2 * workers and (spot := next(coming, None)) is not None:
+                flying[pool.submit(one, spot)] = spot
+            if not flying:
+                break
+            done += take(wait(flying, return_when=FIRST_COMPLETED).done)
+            say(done, total, "encoding")
+    except BaseException:
+        for future in flying:
+            future.cancel()
+        take(wait(flying).done, quiet=True)
+        store.sync()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _alone() -> None:
+    """Windows use every core already: threads inside a network would only wait for one another."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
