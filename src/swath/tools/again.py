@@ -70,7 +70,7 @@ def again(run: str | Path, *, out: str | Path, progress: Progress | None = None)
     different: list[str] = []
     for item in record["outputs"]:
         path = Path(out) / item["path"]
-        (same if path.is_file() and digest(path) == item["digest"] else different).append(item["path"])
+        (same if path.exists() and digest(path) == item["digest"] else different).append(item["path"])
     return Again(
         out=str(out), verb=record["verb"], same=tuple(same), different=tuple(different), notes=_changed(record)
     )
