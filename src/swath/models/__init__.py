@@ -22,9 +22,11 @@ __all__ = ["CLASSICAL", "MODELS", "PUBLISHED", "WEIGHTS", "build", "find", "load
 # Families: a class that takes its config as keywords (`size=` where there are several) and has `read(path, **config)`
 # when files of its publishers can be loaded.
 MODELS: dict[str, str] = {
+    "nereus": "swath.models.nereus:Nereus",
     "prithvi": "swath.models.prithvi:Prithvi",
     "tiny": "swath.models.tiny:Tiny",
     "presto": "swath.models.presto:Presto",
+    "galileo": "swath.models.galileo:Galileo",
 }
 # Encoders without weights and without torch.
 CLASSICAL: dict[str, str] = {
@@ -42,6 +44,11 @@ PUBLISHED: dict[str, tuple[str, str, str]] = {
         "default_model.pt",
         "559c9d76f525bdf2dd3774da8b1e7f1510769b73baacac12e9e4d8d5c67fbe65",
         "github.com/nasaharvest/presto, data/default_model.pt (MIT)",
+    ),
+    "galileo": (
+        "encoder.pt",
+        "eab6acacf527886a508a555bc24efe4b4a2cf91b162e84cd1c4a1807e942180c",
+        "github.com/nasaharvest/galileo, data/models/nano/encoder.pt (MIT)",
     ),
 }
 

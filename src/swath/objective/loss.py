@@ -50,6 +50,14 @@ class Total(nn.Module):
             }
         )
 
+    def remarks(self) -> dict[str, Any]:
+        """What the parts have to say of an epoch beside their terms."""
+        return {
+            f"{name}.{key}": value
+            for name, (_, part) in self.parts.items()
+            for key, value in getattr(part, "remarks", dict)().items()
+        }
+
 
 def total(parts: Mapping[str, tuple[float, Objective]]) -> Total:
     """One objective that is the weighted sum of several.

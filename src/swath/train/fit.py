@@ -72,7 +72,7 @@ def fit(
     on_epoch: Callable[[Epoch], None] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Train `model` in place by AdamW; the history, one row of terms an epoch.
+    """Train `model` in place by AdamW; the history, one row of terms an epoch, with what the objective remarks.
 
     folder: holds `state.safetensors` (model, objective, optimiser, generator, kept
     examples) and `history.jsonl`; when a state of the
@@ -94,7 +94,7 @@ def fit(
             steps, history = _resume(home, model, state, optimiser, rules, source)
         for number in range(len(history), rules.epochs):
             steps, terms = _one_epoch(model, source.epoch(number), objective, optimiser, weights, rules, number, steps)
-            row = {"epoch": number, "steps": steps, **terms}
+            row = {"epoch": number, "steps": steps, **terms, **getattr(objective, "remarks", dict)()}
             history.append(row)
             now = Epoch(number, terms, steps, model, objective, source)
             if on_epoch is not None:
