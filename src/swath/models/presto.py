@@ -56,7 +56,7 @@ class Presto(nn.Module):
         *,
         decoder_width: int = 128,
         decoder_depth: int = 2,
-        chunk: int = 131_072,
+        chunk: int = 32_768,
     ) -> None:
         super().__init__()
         self.config = {"width": width, "depth": depth, "heads": heads, "mlp": mlp,
@@ -107,7 +107,7 @@ class Presto(nn.Module):
         wanted = self._levels(levels)
         plausible(batch, parts_of(batch, PARTS, name="presto"), name="presto")
         with torch.set_grad_enabled(torch.is_grad_enabled() and not plain):
-            parts = [self._pooled(read_series(strip, STEPS), wanted) for strip in strips(batch, self.chunk // 8)]
+            parts = [self._pooled(read_series(strip, STEPS), wanted) for strip in strips(batch, self.chunk // 4)]
         b = len(batch)
         values = [torch.cat([part[0][i] for part in parts], 1) for i in range(len(wanted))]
         valid = torch.cat([part[1] for part in parts], 1)
