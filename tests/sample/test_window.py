@@ -14,6 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from swath.cube import contract
 from swath.cube.lazy import ArraySource, lazy
+from swath.predict.tile import tiles
 from swath.sample.window import Windows, read
 
 GRID = GeoBox((130, 110), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
@@ -114,3 +115,27 @@ def test_a_window_over_a_block_edge_tells_missing_values_at_one_pixel_width():
     batch = Windows({"s": da}, unit=16, budget=10**9).read(slice(4, 8), slice(95, 99))
     usable = np.isin(flag[:, None, 4:8, 95:99], [0, contract.FLAGS["snow"]])
     np.testing.assert_array_equal(batch.pixels["s"].valid[0], np.isfinite(values[:, :, 4:8, 95:99]) & usable)
+
+
+def test_expected_windows_decode_every_block_once_though_few_are_kept():
+    da, source, *_ = cube()
+    windows = Windows({"s": da}, unit=16, budget=10**9)
+    todo = [(t.read_rows, t.read_columns) for t in tiles(GRID.shape, size=16, halo=2)]
+    windows.expect(todo)
+    most = 0
+    for rows, columns in todo:
+        windows.read(rows, columns)
+        most = max(most, len(windows._kept))
+    assert most <= 2 * -(-GRID.shape[1] // 16) + 3
+    assert source.seen.min() == source.seen.max() == 1
+    assert not windows._kept
+    assert windows._bytes == 0
+
+
+def test_whole_numbers_without_nodata_are_judged_without_looking():
+    da, *_ = cube(dtype="int16")
+    stored, flag = np.ones((2, 3, 4, 4), np.uint8), np.zeros((2, 4, 4), np.uint8)
+    windows = Windows({"s": da})  # nodata -9999, which bytes cannot hold
+    assert windows.judge("s", stored, None).strides == (0, 0, 0, 0)
+    flag[0, 0, 0] = contract.FLAGS["cloud"]
+    assert windows.judge("s", stored, flag).sum() == stored.size - 3

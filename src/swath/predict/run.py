@@ -28,7 +28,7 @@ __all__ = ["TRIES", "Function", "Layer", "Ran", "Work", "cores", "prepared", "ru
 Function = Callable[..., Mapping[str, Any]]
 Progress = Callable[[int, int, str], None]
 TRIES = 3
-_BLOCKS_KEPT = 96 << 20
+_BLOCKS_KEPT = 88 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def run(
     what the function refuses; Cancelled when `progress` raises it.
     """
     started = time.monotonic()
-    work, todo = prepared(cubes, function, layers, reach=reach, window=window, allow=allow)
+    work, todo = prepared(cubes, function, layers, reach=reach, window=window, allow=allow, scheduler=scheduler)
     shape, layers = _shape(cubes), work.layers
     facts = {
         "asked": fingerprint,
@@ -241,6 +241,7 @@ def prepared(
     reach: int = 0,
     window: int | None = None,
     allow: Iterable[str] = ("snow",),
+    scheduler: str = "threads",
 ) -> tuple[Work, list[Tile]]:
     """The work of one window and all windows, in the order in which they are done; as `run` takes them."""
     shape = _shape(cubes)
@@ -250,9 +251,23 @@ def prepared(
     planes = dates_bands + int(getattr(function, "planes", 0)) // 2
     size = window or choose_size(shape, planes, halo=reach)
     work = Work(dict(cubes), function, layers, tuple(allow), size)
-    unit_bytes = block_bytes(cubes, min(size, BLOCK))
-    strip = max(1, _BLOCKS_KEPT // (3 * unit_bytes) - 2) if unit_bytes else None
-    return work, tiles(shape, size=size, halo=reach, strip=strip)
+    return work, tiles(shape, size=size, halo=reach, strip=_strip(work, reach, scheduler))
+
+
+def _strip(work: Work, reach: int, scheduler: str) -> int | None:
+    """How many windows wide the strips are, so that the blocks under them are decoded once; None: whole rows.
+
+    Blocks that halos share are alive from the first window that needs them to the last: `2 far` rows of them. A worker
+    of a cluster does not know which window is the last, and needs room for one row more.
+    """
+    unit = min(work.window, BLOCK)
+    far, unit_bytes = -(-reach // unit), block_bytes(work.cubes, unit)
+    if not far or not unit_bytes:
+        return None
+    alive = 2 * far + (scheduler != "threads")
+    wide = (_BLOCKS_KEPT // unit_bytes - 2 * far - 1) // alive
+    blocks = -(-_shape(work.cubes)[1] // unit)
+    return None if blocks <= wide else max(1, (wide - 2 * far) * unit // work.window)
 
 
 def _spread(

@@ -13,6 +13,7 @@ import rasterio
 from swath.batch import Batch
 from swath.errors import SwathError
 from swath.predict.tile import Tile
+from swath.sample.window import block_bytes
 
 if TYPE_CHECKING:
     from swath.predict.run import Work
@@ -33,7 +34,6 @@ def spread(
     """
     done = total - len(rest)
     coming = deque(rest)
-    reading: deque[tuple[Tile, Future[Batch]]] = deque()
     running: dict[Future[tuple[str, list[int], str]], Tile] = {}
 
     def task(tile: Tile, ahead: Future[Batch]) -> tuple[str, list[int], str]:
@@ -47,14 +47,17 @@ def spread(
         state, arrays, reason = work.attempt(tile, batch)
         return state, store.put(tile, state, arrays), reason
 
-    def gather(block: bool) -> int:
-        finished, _ = wait(running, return_when=FIRST_COMPLETED) if block else wait(running)
+    def gather() -> int:
+        finished, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in finished:
             tile = running.pop(future)
             state, crc, reason = future.result()
             store.finish(tile, state, crc, reason)
         return len(finished)
 
+    windows = work.windows
+    windows.expect((tile.read_rows, tile.read_columns) for tile in rest)
+    windows.budget += 2 * workers * block_bytes(work.cubes, windows.unit)  # each window under way may bring one
     readers = ThreadPoolExecutor(workers, "swath-read")
     computers = ThreadPoolExecutor(workers, "swath-compute", initializer=_alone)
     threads_before = _torch_threads()
@@ -63,19 +66,15 @@ def spread(
     settings.__enter__()
     try:
         say(done, total, "mapping")
-        while coming or reading or running:
-            while coming and len(reading) + len(running) < 2 * workers:
+        while coming or running:
+            # Windows wait in the queue of `computers`, so that its threads never wait for this one.
+            while coming and len(running) < 2 * workers:
                 tile = coming.popleft()
-                reading.append((tile, readers.submit(work.read, tile)))
-            while reading and len(running) < workers:
-                tile, ahead = reading.popleft()
-                running[computers.submit(task, tile, ahead)] = tile
-            done += gather(block=True)
+                running[computers.submit(task, tile, readers.submit(work.read, tile))] = tile
+            done += gather()
             say(done, total, "mapping")
     except BaseException:
-        for _, ahead in reading:
-            ahead.cancel()
-        _last(running, store)
+        _last({future: tile for future, tile in running.items() if not future.cancel()}, store)
         raise
     finally:
         readers.shutdown(wait=True, cancel_futures=True)

@@ -76,23 +76,34 @@ class Scene:
         return int(da.sizes["y"]), int(da.sizes["x"])
 
     def read(self, rows: slice, columns: slice) -> tuple[np.ndarray, ...]:
-        """Values and validity (T, C, h, w) by sensor, then the target (h, w) where there is one."""
-        pixels = self._windows.read(rows, columns).pixels
-        out = [a for name in self.cubes for a in (pixels[name].values[0], pixels[name].valid[0])]
-        return tuple(out) if self.target is None else (*out, self.target[rows, columns])
+        """Stored numbers (T, C, h, w) by sensor, flags (T, h, w) after them where it has any, then the target (h, w)."""
+        found = [a for name in self.cubes for a in self._windows.stored(name, rows, columns) if a is not None]
+        return tuple(found) if self.target is None else (*found, self.target[rows, columns])
+
+    def _judged(self, arrays: tuple[np.ndarray, ...]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Stored numbers and validity (T, C, h, w) by sensor, from what `read` gives."""
+        found, rest = {}, list(arrays)
+        for name, da in self.cubes.items():
+            stored = rest.pop(0)
+            found[name] = stored, self._windows.judge(name, stored, rest.pop(0) if "flag" in da.coords else None)
+        return found
 
     def valid_share(self, arrays: tuple[np.ndarray, ...]) -> float:
         """Share of pixels that any sensor saw validly on any date in all its bands."""
-        seen = [arrays[2 * i + 1].all(1).any(0) for i in range(len(self.cubes))]
+        seen = [valid.all(1).any(0) for _, valid in self._judged(arrays).values()]
         return float(np.logical_or.reduce(seen).mean())
 
     def batch(self, cut: reader.Cut) -> Batch:
         """The window as a Batch of one."""
+        return join([self._stored(cut)])
+
+    def _stored(self, cut: reader.Cut) -> Batch:
+        """The window with its numbers as they are stored: `join` makes float32 of them where it copies them anyway."""
         size = cut.arrays[0].shape[-1]
         lonlat = self._lonlat(cut.row + size / 2, cut.column + size / 2)
         pixels = {
-            name: replace(facts, values=cut.arrays[2 * i][None], valid=cut.arrays[2 * i + 1][None], lonlat=lonlat)
-            for i, (name, facts) in enumerate(self._facts.items())
+            name: replace(self._facts[name], values=stored[None], valid=valid[None], lonlat=lonlat)
+            for name, (stored, valid) in self._judged(cut.arrays).items()
         }
         target = None if self.target is None else cut.arrays[-1][None]
         return Batch(pixels, target, key=(f"{self.place}_{cut.row}_{cut.column}",), place=(self.place,))
@@ -150,14 +161,17 @@ class Loader:
             threads=self.threads,
             min_valid=self.min_valid,
         ):
-            yield join([scenes[cut.ground].batch(cut) for cut in cuts])
+            yield join([scenes[cut.ground]._stored(cut) for cut in cuts])
 
 
 class Chips:
-    """A Loader over examples that are in memory already: the rows of one Batch in a new seeded order every epoch."""
+    """A Loader over examples that are in memory already: the rows of one Batch in a new seeded order every epoch.
 
-    def __init__(self, examples: Batch, *, batch: int = 32, seed: int = 0) -> None:
-        self.examples, self.size_of_batch, self.seed = examples, batch, seed
+    steps: batches of an epoch, however many examples are kept (they come round again); one round by default.
+    """
+
+    def __init__(self, examples: Batch, *, batch: int = 32, seed: int = 0, steps: int | None = None) -> None:
+        self.examples, self.size_of_batch, self.seed, self.steps = examples, batch, seed, steps
         self.kept = list(range(len(examples)))
 
     def keep(self, indices: Sequence[int]) -> None:
@@ -166,7 +180,11 @@ class Chips:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of one epoch; depends on seed, number and the kept examples alone."""
-        order = np.random.default_rng([self.seed, number, 4]).permutation(np.asarray(self.kept))
+        rng, kept = np.random.default_rng([self.seed, number, 4]), np.asarray(self.kept)
+        rounds = 1 if self.steps is None else -(-self.steps * self.size_of_batch // len(kept))
+        order = np.concatenate([rng.permutation(kept) for _ in range(rounds)])
+        if self.steps is not None:
+            order = order[: self.steps * self.size_of_batch]
         for start in range(0, len(order), self.size_of_batch):
             yield take(self.examples, order[start : start + self.size_of_batch])
 

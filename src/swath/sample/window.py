@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -96,11 +96,33 @@ class Windows:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, int, int], Future[tuple[np.ndarray, np.ndarray | None]]] = OrderedDict()
         self._bytes = 0
+        self._uses: Counter[tuple[str, int, int]] = Counter()
+
+    def expect(self, windows: Iterable[tuple[slice, slice]]) -> None:
+        """Say which windows (rows, columns) will be read, each once: a block is let go after its last one."""
+        for rows, columns in windows:
+            for name in (n for n, direct in self._direct.items() if not direct):
+                self._uses.update(self._keys(name, rows, columns))
 
     def read(self, rows: slice, columns: slice) -> Batch:
         """One window (B = 1); rows and columns lie inside the grid."""
         pixels = {name: self._pixels(name, rows, columns) for name in self.cubes}
         return Batch(pixels=pixels, key=(f"{rows.start}_{columns.start}",))
+
+    def stored(self, name: str, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray | None]:
+        """What a cube stores in a window: numbers (T, B, h, w) and flags (T, h, w) or None."""
+        return _load(self.cubes[name], rows, columns)
+
+    def judge(self, name: str, stored: np.ndarray, flag: np.ndarray | None) -> np.ndarray:
+        """Validity (T, B, h, w) of stored numbers, not to be written to: one True for all where nothing can be missing."""
+        facts = self._facts[name]
+        if flag is None and stored.dtype.kind in "iub" and not any(_holds(stored.dtype, v) for v in facts.nodata):
+            return np.broadcast_to(np.True_, stored.shape)
+        valid = np.empty(stored.shape, bool)
+        _mark_valid(stored, facts.nodata, valid)
+        if flag is not None:
+            valid &= facts.good[flag][:, None]
+        return valid
 
     def _pixels(self, name: str, rows: slice, columns: slice) -> Pixels:
         facts = self._facts[name]
@@ -124,11 +146,7 @@ class Windows:
     def _assemble(self, name: str, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Values, validity and flags of the window, put together from kept blocks, each number copied once."""
         unit, nodata = self.unit, self._facts[name].nodata
-        keys = [
-            (name, i, j)
-            for i in range(rows.start // unit, -(-rows.stop // unit))
-            for j in range(columns.start // unit, -(-columns.stop // unit))
-        ]
+        keys = self._keys(name, rows, columns)
         if not keys:
             raise GridError(rule="a window has at least one pixel", got=f"{rows}, {columns}", remedy="widen the window")
         shape = (rows.stop - rows.start, columns.stop - columns.start)
@@ -145,7 +163,17 @@ class Windows:
             if flag is not None:
                 flags = np.empty((len(flag), *shape), flag.dtype) if flags is None else flags
                 flags[..., into_y, into_x] = flag[..., y, x]
+        self._used(keys)
         return values, valid, flags
+
+    def _keys(self, name: str, rows: slice, columns: slice) -> list[tuple[str, int, int]]:
+        """The blocks that a window touches."""
+        unit = self.unit
+        return [
+            (name, i, j)
+            for i in range(rows.start // unit, -(-rows.stop // unit))
+            for j in range(columns.start // unit, -(-columns.stop // unit))
+        ]
 
     def _blocks(self, keys: list[tuple[str, int, int]]) -> Any:
         """(key, block) of every key: first those that nobody reads yet are read, then the others are waited for."""
@@ -181,6 +209,16 @@ class Windows:
         rows = slice(i * self.unit, min((i + 1) * self.unit, da.sizes["y"]))
         columns = slice(j * self.unit, min((j + 1) * self.unit, da.sizes["x"]))
         return _load(da, rows, columns)
+
+    def _used(self, keys: list[tuple[str, int, int]]) -> None:
+        """One expected window less for these blocks; those of the last one go."""
+        with self._lock:
+            for key in keys:
+                left = self._uses.pop(key, 0)
+                if left > 1:
+                    self._uses[key] = left - 1
+                elif left == 1 and key in self._kept:
+                    self._bytes -= _size(self._kept.pop(key).result())
 
     def _keep(self, block: tuple[np.ndarray, np.ndarray | None]) -> None:
         """Count a new block, and let the longest unused ones go when the budget is spent."""
@@ -225,12 +263,19 @@ def _mark_valid(stored: np.ndarray, nodata: np.ndarray, valid: np.ndarray) -> No
     if kind == "f":
         valid[...] = np.isfinite(stored)  # NumPy 2.4 answers wrongly when it writes into a strided `out`
         return
-    info = np.iinfo(stored.dtype) if kind in "iu" else None
     for b, value in enumerate(nodata):
-        if info is not None and np.isfinite(value) and value == int(value) and info.min <= value <= info.max:
+        if _holds(stored.dtype, value):
             valid[:, b] = stored[:, b] != stored.dtype.type(int(value))
         else:
             valid[:, b] = True
+
+
+def _holds(dtype: np.dtype, value: float) -> bool:
+    """Whether a type of whole numbers can hold this nodata value."""
+    if dtype.kind not in "iu" or not np.isfinite(value) or value != int(value):
+        return False
+    info = np.iinfo(dtype)
+    return bool(info.min <= value <= info.max)
 
 
 def _centre(facts: _Facts, rows: slice, columns: slice) -> np.ndarray:
