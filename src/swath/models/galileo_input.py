@@ -77,6 +77,8 @@ def scaling(kind: str) -> tuple[np.ndarray, np.ndarray]:
     shift, divisor = np.zeros(_SIZE[kind]), np.ones(_SIZE[kind])
     for i, (mean, deviation) in enumerate(_STATISTICS[kind]):
         shift[i], divisor[i] = mean - 2 * deviation, 4 * deviation
+    if kind == "static":  # the publisher's table of this kind is of whole numbers: what is added to it is cut off
+        shift, divisor = np.trunc(shift), np.trunc(divisor)
     if kind in ("space", "static"):
         divisor[{"space": slice(11, 16), "static": slice(13, 18)}[kind]] = 100.0
     return shift, divisor
