@@ -29,7 +29,8 @@ class Standard:
     def of(cls, x: np.ndarray) -> Standard:
         """Measure (n, D)."""
         mean, deviation = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64)
-        flat = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-12)
+        # What varies by rounding alone must not be blown up to deviation 1.
+        flat = deviation <= np.maximum(1e-6 * np.abs(mean), 1e-7 * deviation.max(initial=1e-12))
         return cls(mean, np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, deviation)))
 
     def __call__(self, x: np.ndarray, dtype: Any = np.float32) -> np.ndarray:

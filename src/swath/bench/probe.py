@@ -22,7 +22,19 @@ from swath.bench.shares import nested, strata
 from swath.errors import LabelError, SwathError
 from swath.sample.split import fold_table
 
-__all__ = ["KINDS", "METRICS", "Scores", "difference", "frozen", "probe", "scored", "splits", "state_digest"]
+__all__ = [
+    "KINDS",
+    "METRICS",
+    "Scores",
+    "difference",
+    "frozen",
+    "probe",
+    "judged",
+    "scored",
+    "splits",
+    "state_digest",
+    "targets",
+]
 
 Kind = Literal["knn", "linear", "forest"]
 KINDS: tuple[Kind, ...] = ("knn", "linear", "forest")
@@ -75,6 +87,7 @@ def probe(
     share: float = 1.0,
     seeds: Sequence[int] = range(5),
     folds: int | np.ndarray = 5,
+    turns: int | None = None,
     k: int = 20,
     strength: float | None = None,
     trees: int = 200,
@@ -86,43 +99,70 @@ def probe(
     """Train a probe on `share` of the training labels of each fold and judge it on the other places, for each seed.
 
     vectors (M, D) float; target (M,): numbers when float, else classes; place (M,). share: per class (or group of numbers),
-    nested: with one seed 10 % lie inside 50 %. folds: see `splits`. k: neighbours. strength: of the linear probe (C,
+    nested: with one seed 10 % lie inside 50 %. folds: see `splits`; turns: how many of them
+    are tested under each seed, in turn (all by default). k: neighbours. strength: of the linear probe (C,
     1 / alpha), None: chosen by inner folds of whole training places. balanced: every class weighs the same in training.
     names: of the classes when `target` holds indices.
     Raises LabelError for a split that cannot be, SwathError for vectors that are not finite.
     """
     x, place = np.asarray(vectors), np.asarray(place)
-    names, y = _targets(np.asarray(target), names)
+    names, y = targets(np.asarray(target), names)
     _check(x, y, place, kind)
     count = len(names) if names else None
+
+    def answer(few: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        maker = _Maker(kind, count, k, strength, trees, seed, balanced)
+        return maker.answer(x[few], y[few], place[few], x[test])
+
+    return judged(
+        answer, y, place, kind=kind, names=names, share=share, seeds=seeds, folds=folds, turns=turns, unit=unit,
+        simulated=simulated,
+    )  # fmt: skip
+
+
+def judged(
+    answer: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
+    y: np.ndarray,
+    place: np.ndarray,
+    *,
+    kind: str,
+    names: tuple[str, ...] = (),
+    share: float = 1.0,
+    seeds: Sequence[int] = range(5),
+    folds: int | np.ndarray = 5,
+    turns: int | None = None,
+    unit: str = "1",
+    simulated: bool = False,
+) -> Scores:
+    """Scores of anything that learns from some items and answers for others: the splits and label draws of `probe`.
+
+    answer(few, test, seed): (m, K) probabilities or (m,) numbers for the `test` items, learned from the `few`.
+    """
     groups = strata(y)
     began = time.perf_counter()
-    predicted = np.full((len(seeds), len(x)), -1 if count else np.nan)
-    labels, held = np.zeros(len(seeds)), np.zeros(max(count or 0, 1), bool)
+    predicted = np.full((len(seeds), len(y)), -1 if names else np.nan)
+    labels, held = np.zeros(len(seeds)), np.zeros(max(len(names), 1), bool)
     for s, seed in enumerate(seeds):
         sides = splits(place, groups, folds, seed)
+        if turns is not None:
+            sides = [sides[(s + i) % len(sides)] for i in range(min(turns, len(sides)))]
         for train, test in sides:
-            few = train[_drawn(groups, train, share, seed)]
+            few = train if share >= 1 else train[nested(groups[train], share, seed)]
             labels[s] += len(few) / len(sides)
-            if count:
+            if names:
                 held[np.unique(y[few])] = True
-            maker = _Maker(kind, count, k, strength, trees, seed, balanced)
-            answer = maker.answer(x[few], y[few], place[few], x[test])
-            predicted[s, test] = answer.argmax(1) if count else answer
-    place_ids, parts = scored(predicted, y, place, count)
+            found = answer(few, test, seed)
+            predicted[s, test] = found.argmax(1) if names else found
+    place_ids, parts = scored(predicted, y, place, len(names) or None)
     return Scores(
-        kind, "class" if count else "number", share, tuple(int(s) for s in seeds), place_ids, parts, labels,
-        predicted.astype(np.int64) if count else predicted, names,
+        kind, "class" if names else "number", share, tuple(int(s) for s in seeds), place_ids, parts, labels,
+        predicted.astype(np.int64) if names else predicted, names,
         tuple(n for n, there in zip(names, held, strict=False) if not there),
         time.perf_counter() - began, unit, simulated,
     )  # fmt: skip
 
 
-def _drawn(groups: np.ndarray, train: np.ndarray, share: float, seed: int) -> np.ndarray:
-    return np.arange(len(train)) if share >= 1 else nested(groups[train], share, seed)
-
-
-def _targets(target: np.ndarray, names: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+def targets(target: np.ndarray, names: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
     """Class names and indices, or no names and numbers."""
     if target.dtype.kind == "f":
         return (), target.astype(float)
@@ -226,18 +266,34 @@ def _miss(scores: np.ndarray, y: np.ndarray, weight: np.ndarray | None, classes:
 
 
 def state_digest(encoder: Any) -> str:
-    """sha256 of every weight and buffer of an encoder; of its public attributes' arrays where it is no network."""
-    digest = hashlib.sha256()
-    state = getattr(encoder, "state_dict", None)
-    items = (
-        state().items() if callable(state) else sorted(vars(encoder).items()) if hasattr(encoder, "__dict__") else ()
-    )
-    for name, value in items:
-        digest.update(str(name).encode())
-        if hasattr(value, "detach"):
-            value = value.detach().cpu().numpy()
-        digest.update(np.ascontiguousarray(value).tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
-    return digest.hexdigest()
+    """sha256 of what an encoder is: its weights and buffers and how it was set up; of all it holds where it is no network."""
+    found = hashlib.sha256(type(encoder).__name__.encode())
+    _feed(found, encoder, 0)
+    return found.hexdigest()
+
+
+def _feed(found: Any, value: Any, depth: int) -> None:
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray):
+        found.update(repr((value.dtype.str, value.shape)).encode() + np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, dict):
+        for key in sorted(value, key=repr):
+            found.update(repr(key).encode())
+            _feed(found, value[key], depth)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            _feed(found, one, depth)
+    elif value is None or isinstance(value, (str, int, float, bool, bytes)):
+        found.update(repr(value).encode())
+    elif callable(getattr(value, "state_dict", None)):
+        _feed(found, dict(value.state_dict()), depth)
+        _feed(found, {k: getattr(value, k, None) for k in ("config", "statistics", "patch")}, depth)
+    elif hasattr(value, "__dict__") and depth < 4 and not callable(value):
+        found.update(type(value).__name__.encode())
+        _feed(found, dict(vars(value)), depth + 1)
+    elif depth < 4 and hasattr(value, "__slots__"):
+        _feed(found, {k: getattr(value, k) for k in value.__slots__}, depth + 1)
 
 
 @contextmanager

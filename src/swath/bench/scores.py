@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +17,7 @@ from swath.estimate import Estimate
 from swath.metric import classes as of_classes
 from swath.metric import regression as of_numbers
 
-__all__ = ["METRICS", "Scores", "better", "difference", "scored"]
+__all__ = ["METRICS", "Scores", "better", "difference", "load", "save", "scored"]
 
 
 def _miou(matrix: Any) -> Any:
@@ -163,3 +166,28 @@ def scored(
 def better(metric: str) -> int:
     """1 where larger is better, -1 for errors."""
     return -1 if metric in ("RMSE", "MAE") else 1
+
+
+def save(scores: Scores, path: Path) -> None:
+    """Keep scores as one file, aside first, then renamed."""
+    facts = {
+        "kind": scores.kind, "task": scores.task, "share": scores.share, "seeds": scores.seeds, "names": scores.names,
+        "absent": scores.absent, "seconds": scores.seconds, "unit": scores.unit, "simulated": scores.simulated,
+        "facts": scores.facts,
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.npz")
+    np.savez_compressed(
+        aside, facts=json.dumps(facts), place=np.asarray(scores.place, dtype=str), parts=scores.parts,
+        labels=scores.labels, predicted=scores.predicted,
+    )  # fmt: skip
+    os.replace(aside, path)
+
+
+def load(path: Path) -> Scores:
+    """The inverse of `save`."""
+    with np.load(path, allow_pickle=False) as file:
+        facts = json.loads(str(file["facts"]))
+        for name in ("seeds", "names", "absent"):
+            facts[name] = tuple(facts[name])
+        return Scores(**facts, **{k: file[k] for k in ("place", "parts", "labels", "predicted")})
