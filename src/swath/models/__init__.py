@@ -27,6 +27,7 @@ MODELS: dict[str, str] = {
     "tiny": "swath.models.tiny:Tiny",
     "presto": "swath.models.presto:Presto",
     "galileo": "swath.models.galileo:Galileo",
+    "sen2lcz": "swath.models.sen2lcz:Sen2LCZ",
 }
 # Encoders without weights and without torch.
 CLASSICAL: dict[str, str] = {
@@ -49,6 +50,11 @@ PUBLISHED: dict[str, tuple[str, str, str]] = {
         "encoder.pt",
         "eab6acacf527886a508a555bc24efe4b4a2cf91b162e84cd1c4a1807e942180c",
         "github.com/nasaharvest/galileo, data/models/nano/encoder.pt (MIT)",
+    ),
+    "sen2lcz": (
+        "sen2lcz_32.hdf5",
+        "2ca98e4adb7d67cc0f69e8168826b763eb7df8cb6ca508689fa34c171e2e8b2a",
+        "github.com/ChunpingQiu/benchmark-on-So2SatLCZ42-dataset-a-simple-tour, results/_32_weights.best.hdf5 (MIT)",
     ),
 }
 

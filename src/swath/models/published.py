@@ -42,11 +42,10 @@ def fill(
             got=f"missing {_few(missing)}; extra {_few(extra)}; reshaped {_few(reshaped)}",
             remedy="use the published file, or the size that it was made for",
         )
-    whole = {}
-    for key in own:
+    for key in list(own):  # own keeps what torch notes of its layers' versions
         parts = [tensors[part] for part in published(key)]
-        whole[key] = parts[0] if len(parts) == 1 else torch.cat(parts)
-    model.load_state_dict(whole, strict=True)
+        own[key] = parts[0] if len(parts) == 1 else torch.cat(parts)
+    model.load_state_dict(own, strict=True)
 
 
 def _few(items: Sequence[str]) -> str:
