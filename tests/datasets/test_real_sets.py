@@ -30,6 +30,8 @@ def test_floods_are_of_two_countries_in_physical_values(shared):
     assert set(np.unique(batch.target)) == {-1, 0, 1}
     s1, s2 = batch.pixels["sentinel-1-grd"], batch.pixels["sentinel-2-l1c"]
     assert s1.bands[0].units == "dB"
+    assert s1.day[1, 0] == np.datetime64("2019-09-17").astype(int)
+    assert s2.day[1, 0] == s1.day[1, 0] + 1
     assert 0 < s2.values[s2.valid].mean() < 0.5
     water = np.broadcast_to(batch.target[:, None] == 1, s2.values[:, :, 7].shape)
     assert s2.values[:, :, 7][water].mean() < s2.values[:, :, 7][~water].mean()

@@ -28,7 +28,8 @@ __all__ = ["Training", "decode", "scratch"]
 class Training:
     """How heads on maps are trained. steps of `batch` examples; rate falls by a cosine; pool: how dates become one.
 
-    channels: of the decoder; widths: of the networks from scratch; shared: a width that all levels are brought to first.
+    channels: of the decoder; widths: of the networks from scratch; shared: a width that all levels are brought to first;
+    finest: scale of the finest map of encoders of pixels (1/2: a quarter of the work).
     """
 
     steps: int = 60
@@ -39,6 +40,7 @@ class Training:
     widths: tuple[int, ...] = (16, 32, 64)
     pool: Literal["mean", "linear", "ltae", "ltae-days"] = "mean"
     shared: int | None = 64
+    finest: float = 1.0
 
 
 class _Inputs(Protocol):
@@ -111,7 +113,14 @@ class _Levels:
         widths = [int(v.shape[2]) for v in self.features.levels]
         dates = int(self.features.levels[0].shape[1])
         made: nn.Module = Decoder(
-            widths, out, patch=self.features.cell, channels=t.channels, pool=t.pool, dates=dates, shared=t.shared
+            widths,
+            out,
+            patch=self.features.cell,
+            channels=t.channels,
+            pool=t.pool,
+            dates=dates,
+            shared=t.shared,
+            finest=t.finest,
         )
         return made
 

@@ -17,11 +17,22 @@ __all__ = ["CLASSES", "LICENCE", "SOURCE", "countries", "load"]
 CLASSES = ("land", "water")
 LICENCE = "the data set's own terms (its repository names none for the data)"
 SOURCE = "Sen1Floods11 (Bonafilia et al. 2020), hand-labelled chips"
+# Days of radar and optics of each event (Sen1Floods11_Metadata.geojson of the set's own repository).
+DATES = {
+    "Bolivia": ("2018-02-15", "2018-02-15"), "Colombia": ("2018-08-22", "2018-08-23"),
+    "Ghana": ("2018-09-18", "2018-09-19"), "India": ("2016-08-12", "2016-08-12"),
+    "Cambodia": ("2018-08-05", "2018-08-04"), "Mekong": ("2018-08-05", "2018-08-04"),
+    "Nigeria": ("2018-09-21", "2018-09-20"), "Pakistan": ("2017-06-28", "2017-06-28"),
+    "Paraguay": ("2018-10-31", "2018-10-31"), "Somalia": ("2018-05-07", "2018-05-05"),
+    "Spain": ("2019-09-17", "2019-09-18"), "Sri-Lanka": ("2017-05-30", "2017-05-28"),
+    "USA": ("2019-05-22", "2019-05-22"),
+}  # fmt: skip
 RADAR, OPTICAL = "sentinel-1-grd", "sentinel-2-l1c"
 
 
 def load(folder: Path, *, radar: bool = True, optical: bool = True) -> Batch:
-    """All chips NAME_S1.tif, NAME_S2.tif, NAME_label.tif: (M, 1, C, H, W), backscatter in dB, reflectance.
+    """All chips NAME_S1.tif, NAME_S2.tif, NAME_label.tif: (M, 1, C, H, W), backscatter in dB, reflectance,
+    the event's days.
 
     target (M, H, W): index into CLASSES, -1 where not valid. place: the chip, whose name begins with its country.
     Raises FormatError.
@@ -44,18 +55,20 @@ def countries(batch: Batch) -> np.ndarray:
 def _chip(folder: Path, name: str, radar: bool, optical: bool) -> Batch:
     label, lonlat = _read(folder / f"{name}_label.tif")
     pixels = {}
-    none = np.full((1, 1), np.nan)
+    event = DATES.get(name.split("_")[0], ("NaT", "NaT"))
+    days = [np.array([[d]], "datetime64[D]").astype("datetime64[s]") for d in event]
+    when = [np.where(np.isnat(d), np.nan, d.astype(np.int64) / 86_400.0) for d in days]
     if radar:
         values, _ = _read(folder / f"{name}_S1.tif")
         bands = tuple(Band(p, gsd=10.0, quantity="backscatter", units="dB", polarisation=p) for p in ("VV", "VH"))
         values = values.astype(np.float32)[None, None]
-        pixels[RADAR] = Pixels(values, np.isfinite(values), bands, 10.0, none, lonlat)
+        pixels[RADAR] = Pixels(values, np.isfinite(values), bands, 10.0, when[0], lonlat)
     if optical:
         stored, _ = _read(folder / f"{name}_S2.tif")
         bands = tuple(replace(b, scale=1.0, offset=0.0, nodata=np.nan) for b in sensor("sentinel-2-l1c").bands)
         values = (stored / 10_000.0).astype(np.float32)[None, None]
         seen = np.broadcast_to((stored > 0).any(0), stored.shape)[None, None]
-        pixels[OPTICAL] = Pixels(values, seen.copy(), bands, 10.0, none, lonlat)
+        pixels[OPTICAL] = Pixels(values, seen.copy(), bands, 10.0, when[1], lonlat)
     target = np.where(label[0] < 0, -1, label[0]).astype(np.int64)[None]
     return Batch(pixels, target, key=(name,), place=(name,))
 

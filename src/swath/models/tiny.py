@@ -197,6 +197,11 @@ class Tiny(nn.Module):
             out[:, :, linear] = 10.0 ** (out[:, :, linear] / 10.0)
         return out
 
+    def scaling(self, bands: Sequence[Band]) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation (C,) by which these bands are scaled, in their own units (dB for backscatter)."""
+        mean, deviation = self._statistics(bands)
+        return mean.numpy(force=True), deviation.numpy(force=True)
+
     def _checked(self, batch: Batch) -> Batch:
         check(batch, self.needs, name="swath-tiny")
         if not self.statistics:

@@ -12,9 +12,12 @@ from swath.nn.upernet import UPerNet
 __all__ = ["Chips", "Decoder", "scales_for"]
 
 
-def scales_for(patch: int, levels: int = 4) -> tuple[float, ...]:
-    """How maps of tokens of `patch` pixels are scaled, so that the finest lies at a quarter of the pixels or finer."""
-    first = 4.0 if patch >= 8 else 2.0 if patch >= 4 else 1.0
+def scales_for(patch: int, levels: int = 4, finest: float = 1.0) -> tuple[float, ...]:
+    """How maps of tokens of `patch` pixels are scaled, so that the finest lies at a quarter of the pixels or finer.
+
+    finest: the largest scale for tokens of a pixel or two, 1 or 1/2.
+    """
+    first = 4.0 if patch >= 8 else 2.0 if patch >= 4 else finest
     return tuple(max(first / 2**i, 0.125) for i in range(levels))
 
 
@@ -35,13 +38,14 @@ class Decoder(nn.Module):
         dates: int = 1,
         norm: str = "group",
         shared: int | None = None,
+        finest: float = 1.0,
     ) -> None:
         super().__init__()
         self.order = tuple(range(len(widths))) + (len(widths) - 1,) * max(0, 4 - len(widths))
         self.pool = nn.ModuleList(PoolDates(pool, width, dates) for width in widths)
         inside = list(widths) if shared is None else [shared] * len(widths)
         self.thin = nn.ModuleList(nn.Identity() if shared is None else nn.Conv2d(width, shared, 1) for width in widths)
-        scales = scales_for(patch, len(self.order))
+        scales = scales_for(patch, len(self.order), finest)
         self.head = UPerNet([inside[i] for i in self.order], out, channels, scales=scales, norm=norm)
 
     def forward(self, levels: Sequence[tuple[Tensor, Tensor, Tensor]], size: tuple[int, int]) -> Tensor:
