@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from swath.datasets import hls_texas, mato_grosso, slovenia
+from swath.datasets import carbon_flux, hls_texas, mato_grosso, slovenia
 from swath.errors import FormatError
 
 
@@ -53,7 +53,27 @@ def test_the_texas_chip_is_reflectance_with_a_sparse_number(shared):
     assert np.isnan(pixels.day).all()
 
 
-@pytest.mark.parametrize("load", [slovenia.load, slovenia.clouds, mato_grosso.load, hls_texas.load])
+@pytest.mark.parametrize("load", [slovenia.load, slovenia.clouds, mato_grosso.load, hls_texas.load, carbon_flux.load])
 def test_a_folder_of_other_things_is_refused(tmp_path, load):
     with pytest.raises(FormatError):
         load(tmp_path)
+
+
+def test_carbon_flux_is_six_bands_a_row_grouped_by_site(shared):
+    batch = carbon_flux.load(shared / "carbon_flux")
+    pixels = batch.pixels["hls-l30"]
+    assert pixels.values.shape == (975, 1, 6, 1, 1)
+    assert len(set(batch.place)) == 36
+    assert 0 < float(np.median(pixels.values)) < 0.5
+    assert np.isfinite(batch.target).all()
+    assert carbon_flux.weather(shared / "carbon_flux").shape == (975, 10)
+    years = pixels.day[:, 0].astype("datetime64[D]").astype("datetime64[Y]").astype(int) + 1970
+    assert set(np.unique(years)) == {2018, 2019, 2020, 2021}
+
+
+def test_the_clear_triple_has_the_six_bands_of_hls(shared):
+    batch = slovenia.triple(shared / "eopatch")
+    pixels = batch.pixels["sentinel-2a-l1c"]
+    assert pixels.values.shape == (1, 3, 6, 96, 96)
+    assert [b.name for b in pixels.bands] == ["B02", "B03", "B04", "B8A", "B11", "B12"]
+    assert batch.target.shape == (1, 96, 96)

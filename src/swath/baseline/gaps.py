@@ -12,7 +12,9 @@ import numpy as np
 from swath.baseline import series
 from swath.batch import Batch, Pixels
 
-__all__ = ["FILLERS", "linear", "mean", "median", "previous"]
+__all__ = ["FILLERS", "linear", "mean", "median", "or_mean", "previous"]
+
+Filler = Callable[..., dict[str, np.ndarray]]
 
 
 def linear(batch: Batch, draws: int = 1) -> dict[str, np.ndarray]:
@@ -35,7 +37,7 @@ def median(batch: Batch, draws: int = 1) -> dict[str, np.ndarray]:
     return _each(batch, lambda v, ok, day: _median(v, ok))
 
 
-FILLERS: dict[str, Callable[..., dict[str, np.ndarray]]] = {
+FILLERS: dict[str, Filler] = {
     "linear in time": linear,
     "temporal median": median,
     "temporal mean": mean,
@@ -67,3 +69,25 @@ def _one(pixels: Pixels, how: Callable[[np.ndarray, np.ndarray, np.ndarray], np.
     day = np.where(np.isfinite(day).all(1, keepdims=True), day, np.arange(day.shape[1]))
     found = how(values, valid, np.broadcast_to(day[:, None, None, None], values.shape))
     return np.ascontiguousarray(np.moveaxis(found, -1, 1)[None], dtype=np.float32)
+
+
+def or_mean(filler: Filler) -> Filler:
+    """The same, and where it has no value the mean of what is valid in the example's date and band, else in its band."""
+
+    def filled(batch: Batch, draws: int = 1) -> dict[str, np.ndarray]:
+        found = dict(filler(batch, draws))
+        for name, p in batch.pixels.items():
+            ok = np.asarray(p.valid)
+            values = np.where(ok, np.asarray(p.values, np.float64), 0.0)
+            date, band = (
+                _ratio(values.sum(axes, keepdims=True), ok.sum(axes, keepdims=True)) for axes in ((3, 4), (1, 3, 4))
+            )
+            spare = np.where(np.isfinite(date), date, band).astype(np.float32)
+            found[name] = np.where(np.isfinite(found[name]), found[name], spare[None])
+        return found
+
+    return filled
+
+
+def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from swath import estimate
 from swath.batch import Batch
+from swath.bench.verdict import than
 from swath.estimate import Estimate
 from swath.metric.regression import rmse
+from swath.report.outcome import Row
+from swath.report.plots import Line, lines
 from swath.task.restore import Filler, Restore, scores
 
-__all__ = ["Filled", "compare", "crop_shapes"]
+__all__ = ["BINS", "Filled", "compare", "crop_shapes", "gap_figure", "rows_of", "verdict_of"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,10 @@ class Filled:
             parts, lambda s: rmse(s[..., 0, :]) - rmse(s[..., 1, :]), simulated=self.simulated, method="paired by place"
         )
 
+    def best_but(self, ours: str) -> str:
+        """The way with the smallest RMSE among the others."""
+        return min((way for way in self.error if way != ours), key=lambda way: self.rmse(way).value)
+
     def _parts(self, values: np.ndarray, gap: tuple[float, float]) -> np.ndarray:
         """Sums of each place over its gaps of that size."""
         chosen = (self.gap > gap[0]) & (self.gap <= gap[1])
@@ -56,6 +65,46 @@ class Filled:
         out = np.zeros((len(ids), values.shape[-1]))
         np.add.at(out, where, values[chosen])
         return out
+
+
+BINS = ((0.0, 0.1), (0.1, 0.3), (0.3, 1.0))
+"""Gap sizes that are told apart, as shares of the window: (low, high]."""
+
+
+def rows_of(data: str, filled: Filled, ours: str, *, claim: str = "", bins: bool = True) -> list[Row]:
+    """RMSE over all gaps and by gap size and SSIM of every way, and the difference to the best of the others."""
+    rows = []
+    for way in filled.error:
+        role: Any = "ours" if way == ours else "baseline"
+        rows.append(Row(data, way, role, "RMSE, all gaps", filled.rmse(way)))
+        for low, high in BINS if bins else ():
+            size = f"{low:.0%} to {high:.0%}" if high < 1 else f"over {low:.0%}"
+            rows.append(Row(data, way, role, f"RMSE, gaps of {size}", filled.rmse(way, gap=(low, high))))
+        rows.append(
+            Row(data, way, role, f"SSIM in gaps (peak {filled.peak:g})", filled.ssim(way), claim * (way == ours))
+        )
+    best = filled.best_but(ours)
+    rows.append(Row(data, f"{ours} - {best}", "ours", "RMSE, difference", filled.better(ours, best)))
+    return rows
+
+
+def verdict_of(data: str, filled: Filled, ours: str) -> str:
+    """In words how ours stands against the best of the others."""
+    best = filled.best_but(ours)
+    gap = filled.better(ours, best)
+    return f"{data}: {ours} is {than(gap, lower_is_better=True)} {best}, the best plain way (RMSE {gap.value:+.4f})."
+
+
+def gap_figure(filled: Mapping[str, Filled], path: Path) -> Path:
+    """RMSE by gap size of every way, a panel a set, with bands of 95 %."""
+    panels: dict[str, dict[str, Line]] = {}
+    for name, one in filled.items():
+        panel = panels.setdefault(name + (" (simulated)" if one.simulated else ""), {})
+        for way in one.error:
+            found = [one.rmse(way, gap=b) for b in BINS]
+            value, low, high = ([100 * getattr(e, part) for e in found] for part in ("value", "low", "high"))
+            panel[way] = Line([5, 20, 45], value, low, high)
+    return lines(panels, path, x="gap, % of the window", y="RMSE in gaps, % reflectance", share_y=False)
 
 
 def compare(

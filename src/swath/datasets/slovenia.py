@@ -14,12 +14,13 @@ from swath.batch import Batch
 from swath.datasets.files import whole
 from swath.errors import FormatError
 
-__all__ = ["CLASSES", "LICENCE", "SOURCE", "blocks", "clouds", "load", "series"]
+__all__ = ["CLASSES", "LICENCE", "SOURCE", "blocks", "clouds", "load", "series", "triple"]
 
 CLASSES = ("cultivated", "forest", "grassland", "shrubland", "artificial")
 LICENCE = "MIT; contains modified Copernicus Sentinel data"
 SOURCE = "sentinel-hub/eo-learn @303e758: example_data/TestEOPatch, REFERENCE_SCENES.npy"
 _CODES = (1, 2, 3, 4, 8)
+_SIX = ("B02", "B03", "B04", "B8A", "B11", "B12")
 
 
 def load(folder: Path, *, clear: bool = True) -> Batch:
@@ -34,6 +35,17 @@ def load(folder: Path, *, clear: bool = True) -> Batch:
         seen = pixels.valid & ~clouds(folder)[None, : pixels.values.shape[1], None]
         batch = Batch({"sentinel-2a-l1c": replace(pixels, valid=seen)})
     return replace(batch, target=_land_use(folder)[None], key=("slovenia",), place=("slovenia",))
+
+
+def triple(folder: Path, size: int = 96) -> Batch:
+    """The three clear dates in the six bands of HLS (B02, B03, B04, B8A, B11, B12): (1, 3, 6, size, size), with target."""
+    batch = load(folder)
+    ((name, p),) = batch.pixels.items()
+    at = [[b.name for b in p.bands].index(n) for n in _SIX]
+    clear = np.flatnonzero(p.valid[0].mean((1, 2, 3)) > 0.9)
+    values, valid = (a[:, clear][:, :, at][..., :size, :size] for a in (p.values, p.valid))
+    p = replace(p, values=values, valid=valid, day=p.day[:, clear], bands=tuple(p.bands[i] for i in at))
+    return replace(batch, pixels={name: p}, target=np.asarray(batch.target)[:, :size, :size])
 
 
 def series(folder: Path) -> Batch:

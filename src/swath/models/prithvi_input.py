@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -11,10 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from swath.batch import Pixels
+from swath.batch import Batch, Pixels
 from swath.errors import SwathError, UnitError
+from swath.models.bands import columns
+from swath.models.prithvi_files import wanted
 
-__all__ = ["STORED", "calendar", "place_of", "reflectance"]
+__all__ = ["STORED", "calendar", "measured", "place_of", "reflectance"]
 
 # What numbers of a product can be: (added to them, times, in words).
 STORED: dict[str, tuple[float, float, str]] = {
@@ -73,3 +76,19 @@ def reflectance(pixels: Pixels, stored: Literal["reflectance", "x10000", "x10000
         for b in pixels.bands
     )
     return replace(pixels, values=((pixels.values + added) * times).astype(np.float32), bands=bands), words
+
+
+def measured(batch: Batch, bands: Sequence[str]) -> dict[str, list[float]]:
+    """Mean and deviation of reflectance x 10,000 of the valid values of each band: `statistics` for a network of its own.
+
+    Raises SwathError where a band has no valid value or is not there.
+    """
+    (pixels,) = batch.pixels.values()
+    out: dict[str, list[float]] = {"mean": [], "deviation": []}
+    for name, at in zip(bands, columns(pixels.bands, wanted(bands)), strict=True):
+        some = np.zeros(0) if at is None else np.asarray(pixels.values)[:, :, at][np.asarray(pixels.valid)[:, :, at]]
+        if not len(some):
+            raise SwathError(rule="every band has values to measure", got=f"none of {name}", remedy="name other bands")
+        out["mean"].append(float(some.mean(dtype=np.float64)) * 1e4)
+        out["deviation"].append(max(float(some.std(dtype=np.float64)), 1e-6) * 1e4)
+    return out

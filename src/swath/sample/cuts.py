@@ -10,7 +10,7 @@ from swath.batch import Batch
 from swath.errors import SwathError
 from swath.sample.loader import join, take
 
-__all__ = ["cuts"]
+__all__ = ["between", "cuts"]
 
 
 def cuts(
@@ -69,3 +69,10 @@ def cuts(
         place = one.place or (i,)
         found.append(Batch({name: pick}, target, key=(f"{place[0]}_{at[0]}_{y}_{x}",), place=place))
     return join(found)
+
+
+def between(batch: Batch, part: slice) -> Batch:
+    """Some of the dates of a Batch of one sensor."""
+    ((name, p),) = batch.pixels.items()
+    p = replace(p, values=p.values[:, part], valid=p.valid[:, part], day=p.day[:, part])
+    return replace(batch, pixels={name: p})

@@ -63,6 +63,7 @@ SYSTEMS: tuple[System, ...] = (
         28,
         "prithvi",
         "Prithvi-EO-1.0: masked pre-training on three-date HLS, fine-tuned from few labels, fills cloud gaps",
+        "swath.recipes.prithvi:run",
     ),
     System(29, "s2looking", "S2Looking: building change where the satellite looks from the side"),
     System(30, "nereus", "Nereus / OceanSAR-1: self-supervised training that prunes its own archive as it goes"),
