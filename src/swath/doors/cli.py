@@ -107,8 +107,9 @@ def _command(function: Callable[..., Any], outcome: dict[str, Any]) -> Callable[
     for name, p in inspect.signature(function).parameters.items():
         if name == "progress":
             continue
-        west = name == "area"  # -55.5,-11.7,-55.4,-11.6 is a value, not an option
-        meta = cyclopts.Parameter(help=documented.get(name, ""), negative=(), allow_leading_hyphen=west)
+        west = name in ("area", "like", "not_")  # -55.5,-11.7,-55.4,-11.6 is a value, not an option
+        short = {"name": [f"-{name}", f"--{name}"]} if len(name) == 1 else {}
+        meta = cyclopts.Parameter(help=documented.get(name, ""), negative=(), allow_leading_hyphen=west, **short)
         if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty:
             p = p.replace(kind=p.POSITIONAL_ONLY) if "list" in str(hints.get(name, "")) else p
         parameters.append(p.replace(annotation=typing.Annotated[_words(hints.get(name, str)), meta]))

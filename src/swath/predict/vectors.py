@@ -200,22 +200,15 @@ def like(
     block: int | None = None,
     scale: Scaling | None = None,
 ) -> Hits:
-    """The k rows most like the examples `wanted` (m, D) and less like `unwanted` (u, D).
+    """The k rows most like any of the examples `wanted` (m, D) and less like each of `unwanted` (u, D).
 
-    Similarity is the cosine to the mean direction of the wanted ones; a row that is as near or nearer to any unwanted
-    one is left out and counted. Raises SwathError as `nearest`, and where the examples cancel out.
+    Similarity is the cosine to the nearest of the wanted ones; a row that is as near or nearer to any unwanted one is left out
+    and counted. Exact, and raises, as `nearest`.
     """
     scale = scale or Scaling.none(vectors.width)
-    middle = _directions(vectors, np.atleast_2d(wanted), k, scale).mean(0)
-    length = float(np.linalg.norm(middle))
-    if length < 1e-6:
-        raise SwathError(
-            rule="examples of what is wanted have something in common",
-            got="directions that cancel out",
-            remedy="search for one of them at a time",
-        )
+    good = _directions(vectors, np.atleast_2d(wanted), k, scale)
     against = None if unwanted is None or not len(unwanted) else _directions(vectors, np.atleast_2d(unwanted), k, scale)
-    row, similarity, left = _best(vectors, middle[None] / length, k, where, block, scale, against)[0]
+    row, similarity, left = _best(vectors, good, k, where, block, scale, against, together=True)[0]
     return Hits(row, similarity, left)
 
 
@@ -229,7 +222,9 @@ def _directions(vectors: Vectors, query: np.ndarray, k: int, scale: Scaling) -> 
     unit = scale(query)
     if not np.linalg.norm(unit, axis=1).all():
         raise SwathError(
-            rule="a query has a direction", got="a vector of zeros or NaN", remedy="choose a place that was seen"
+            rule="a query has a direction",
+            got="a vector of zeros or NaN, or the very mean of the archive",
+            remedy="choose another example",
         )
     return unit
 
@@ -242,9 +237,13 @@ def _best(
     block: int | None,
     scale: Scaling,
     against: np.ndarray | None = None,
+    *,
+    together: bool = False,
 ) -> list[tuple[np.ndarray, np.ndarray, int]]:
-    """For each of (Q, D) unit vectors: rows, similarities, and how many were left out for what is not wanted."""
-    kept = [(np.empty(0, np.int64), np.empty(0), 0) for _ in wanted]
+    """For each of (Q, D) unit vectors (or the nearest of them, `together`): rows, similarities, and how many were left
+    out for what is not wanted.
+    """
+    kept = [(np.empty(0, np.int64), np.empty(0), 0) for _ in (wanted[:1] if together else wanted)]
     for start, part in vectors.blocks(block):
         unit = scale(part)
         able = unit.any(1)
@@ -254,6 +253,7 @@ def _best(
             continue
         # Rounded, so that the same vectors have the same similarity in any block.
         near = np.round(unit @ wanted.T, 9)
+        near = near.max(1, keepdims=True) if together else near
         unlike = np.zeros(len(part), bool) if against is None else None
         far = None if against is None else np.round(unit @ against.T, 9).max(1)
         for q, (row, similarity, left) in enumerate(kept):

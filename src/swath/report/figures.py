@@ -9,7 +9,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = [
-    "Picture", "class_picture", "data_uri", "number_picture", "outside_picture", "scene_picture", "set_size_picture", "thin_of",
+    "Cutter", "Picture", "class_picture", "data_uri", "number_picture", "outside_picture", "scene_picture", "set_size_picture", "thin_of",
 ]  # fmt: skip
 
 LONGEST = 900
@@ -71,6 +71,42 @@ def scene_picture(cubes: Mapping[str, xr.DataArray], *, longest: int = LONGEST) 
         image[..., i] = _stretched(plane, good)
     image[..., 3] = np.where(good, 255, 0)
     return Picture(image, step, f"{name}: {words}" if name else words)
+
+
+@dataclass(frozen=True, slots=True)
+class Cutter:
+    """Small pictures of parts of one scene, all stretched alike. ends: (3, 2) values of black and white by band."""
+
+    da: Any
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, cubes: Mapping[str, xr.DataArray], *, date: str | None = None) -> Cutter:
+        """The colours of `scene_picture`; of several dates the one nearest to `date`, else the clearest."""
+        da = cubes[max(cubes, key=lambda n: _rank(cubes[n]))]
+        bands, _ = _three(da)
+        if "time" in da.dims:
+            at = _clearest(da, bands[0]) if da.sizes["time"] > 1 and date is None else 0
+            if date is not None:
+                at = int(np.abs(da.coords["time"].values - np.datetime64(date)).argmin())
+            da = da.isel(time=at)
+        da = da.isel(band=bands)
+        values = _coarse(da, thin_of((da.sizes["y"], da.sizes["x"]), 128))
+        good = np.isfinite(values).all(axis=0)
+        ends = [np.percentile(plane[good], [2, 98]) if good.any() else np.array([0.0, 1.0]) for plane in values]
+        return cls(da, np.array(ends))
+
+    def cut(self, rows: slice, columns: slice, *, longest: int = 160) -> np.ndarray:
+        """(h, w, 4) uint8 of a window; what is missing is transparent."""
+        part = self.da.isel(y=rows, x=columns)
+        values = _coarse(part, thin_of((part.sizes["y"], part.sizes["x"]), longest))
+        good = np.isfinite(values).all(axis=0)
+        low, high = self.ends[:, 0, None, None], self.ends[:, 1, None, None]
+        share = np.clip((np.nan_to_num(values) - low) / np.where(high > low, high - low, 1.0), 0, 1) ** 0.8
+        image = np.zeros((*good.shape, 4), np.uint8)
+        image[..., :3] = np.round(255 * share).astype(np.uint8).transpose(1, 2, 0)
+        image[..., 3] = np.where(good, 255, 0)
+        return image
 
 
 def _rank(da: xr.DataArray) -> tuple[int, int]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from swath.batch import Encoder
     from swath.cube.scene import Scene
 
-__all__ = ["ALIASES", "Grouped", "SceneSite", "encoder_of", "sites_of"]
+__all__ = ["ALIASES", "Grouped", "SceneSite", "encoder_of", "reopened", "sites_of"]
 
 ALIASES = {"swath-tiny": "tiny"}
 RASTERS = (".tif", ".tiff", ".jp2", ".png", ".jpg", ".jpeg")
@@ -85,7 +85,11 @@ class SceneSite:
         r = self.reading
         area = r.area if isinstance(r.area, str) else None
         options = {k: v for k, v in {**r.options(), "area": area}.items() if v not in (None, False)}
-        return {"paths": paths, "options": options, "gsd": self.gsd, "shape": list(self.shape)}
+        from swath.earth import grid
+
+        side = grid.gsd(self.grid)
+        pixel = side if side == side else None
+        return {"paths": paths, "options": options, "gsd": self.gsd, "shape": list(self.shape), "pixel_m": pixel}
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,16 @@ class _One:
     dated: bool
     silent: bool
     scene: Scene | None = None
+
+
+def reopened(record: dict[str, Any]) -> dict[str, xr.DataArray]:
+    """The cubes of a site from what `to_json` told. Raises as `open_scenes`; FormatError where files are gone."""
+    gone = [p for p in record["paths"] if not Path(p).exists()]
+    if gone or not record["paths"]:
+        raise FormatError(
+            rule="the scenes are where they were", got=gone[0] if gone else "in memory", remedy="bring them back"
+        )
+    return open_scenes(record["paths"], Reading(**record["options"]), gsd=record["gsd"]).cubes
 
 
 def sites_of(scenes: Any, reading: Reading, *, gsd: float | None = None, progress: Progress | None = None) -> Grouped:
