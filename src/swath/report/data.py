@@ -63,7 +63,8 @@ class Conformal:
 class ReportData:
     """One map run. accuracy: overall accuracy of classes, R2 of numbers; scores: others by name.
 
-    candidates, baselines, gains: (name, Estimate); gains are paired differences of the map over a baseline.
+    candidates, baselines, gains: (name, Estimate); gains are paired differences of the map over a baseline. doubts: how
+    well each doubt ranks the errors (AUROC).
     reliability: as `metric.reliability` gives it. scene, answer, doubt: pictures. pixel_m: ground size of a scene
     pixel (NaN: none). outside: share of the map outside the area of applicability. sure: share of the map with one
     class left. truth, predicted (n,): of numbers, for a scatter. assumed: what was done or taken for granted;
@@ -83,6 +84,7 @@ class ReportData:
     chosen: str = ""
     baselines: Sequence[tuple[str, Estimate]] = ()
     gains: Sequence[tuple[str, Estimate]] = ()
+    doubts: Sequence[tuple[str, Estimate]] = ()
     conformal: Conformal | None = None
     leakage: Mapping[str, Any] = field(default_factory=dict)
     distances: str = ""

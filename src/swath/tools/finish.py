@@ -34,6 +34,7 @@ class Assessed:
     calibration_error: float = math.nan
     gains: Sequence[tuple[str, Any]] = ()
     distances: str = ""
+    doubts: Sequence[tuple[str, Any]] = ()
 
 
 def areas_on_the_map(path: Path, codes: Sequence[int], opened: Opened) -> np.ndarray:
@@ -256,7 +257,11 @@ def _record(
     shares = None if judged is None else bins.reliability(judged.answer, judged.truth)
     error = math.nan if shares is None else bins.calibration_error(shares)
     mapped = {name: float(a) for name, a in zip(names, areas, strict=True)}
-    return Assessed(made, mapped, judged, shares, error, gains)
+    doubts = (
+        judge.doubts_of(work, asked["seed"], simulated) if work.ranks is not None and work.labels is not None else []
+    )
+    made["doubts"] = [{"name": name, "auroc": e.to_json()} for name, e in doubts]
+    return Assessed(made, mapped, judged, shares, error, gains, doubts=doubts)
 
 
 def _classes_beside(judged: Judged | None, classes: int, seed: int, simulated: bool) -> tuple[list[Any], list[Any]]:
@@ -385,6 +390,7 @@ def report_page(
         reliability=assessed.reliability,
         calibration_error=assessed.calibration_error,
         gains=assessed.gains,
+        doubts=assessed.doubts,
         pixel_m=grid.gsd(opened.grid),
         facts=_facts(opened),
         assumed=[n for n in dict.fromkeys(say) if n not in remarks],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from swath.sample.labels import Labels
     from swath.sample.split import Places
+    from swath.tools.mapping import Work
 
-__all__ = ["Judged", "baselines", "by_outer_folds", "predict_at", "spectra_at"]
+__all__ = ["Judged", "baselines", "by_outer_folds", "doubts_of", "predict_at", "spectra_at"]
 
 Progress = Callable[[int, int, str], None]
 OUTER = 5
@@ -189,3 +190,22 @@ def spectra_at(
     """(n, F) spectra at pixels and (n,) whether they were seen."""
     x, good, _ = patches.at_labels(cubes, features.only(["spectra"]), row, column, around=False)
     return x, good
+
+
+def doubts_of(work: Work, seed: int, simulated: bool) -> list[tuple[str, Any]]:
+    """How well each doubt of the map ranks its errors at labels of places that were not seen."""
+    from swath.assess import doubts
+
+    assert work.ranks is not None
+    mapper = work.mapper
+    share, t = mapper.oof.value, mapper.training
+    wrong = np.where(mapper.oof.scorable, share.argmax(1) != t.y, np.nan)
+    size = work.calibration.set_size(share.T).astype(float)
+    found = {
+        "1 - largest probability": 1 - share.max(1),
+        "distance to the labels": work.applicability.training,
+        "head on the features": work.ranks.own,
+    }
+    if work.calibration.drawn:
+        found = {"size of the conformal set": size, **found}
+    return doubts.compare(wrong, found, t.place, seed=seed, simulated=simulated)

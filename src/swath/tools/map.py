@@ -92,6 +92,7 @@ def map(
     xy: str | None = None,
     crs: str | None = None,
     encoder: str | None = None,
+    unsure: bool = False,
     fast: bool = False,
     seed: int = 0,
     gsd: float | None = None,
@@ -130,6 +131,8 @@ def map(
         xy: columns of a CSV for x and y, or lat,lon to swap the axes of a file.
         crs: CRS of a CSV's coordinates (lon/lat by default).
         encoder: name of an encoder whose tokens join the features, e.g. tiny.
+        unsure: add the band `unsure` to doubt.tif: how unsure the features of each pixel are, ranked among the labels, by a
+            head that learned from their losses out of fold (extra `nn`).
         fast: choose among majority, shrunk LDA and logistic only.
         seed: of every draw.
         gsd: pixel size of the map in metres; the finest scene's by default.

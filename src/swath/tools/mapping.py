@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swath.errors import FormatError
+from swath.errors import FormatError, LabelError
 from swath.tools.job import Progress
 
 if TYPE_CHECKING:
     from swath.assess.calibrate import Calibration
     from swath.assess.doubt import Applicability
+    from swath.assess.doubts import Ranks
     from swath.baseline.features import Features
     from swath.baseline.mapper import Mapper
     from swath.batch import Encoder
@@ -37,6 +38,7 @@ class Work:
     labels: Labels | None = None
     places: Places | None = None
     features: Features | None = None
+    ranks: Ranks | None = None
 
 
 def encoder_named(name: str | None) -> Encoder | None:
@@ -91,13 +93,31 @@ def learn(
         simulated=simulated,
     )
     say += [*mapper.notes, calibration.words]
-    return Work(mapper, calibration, _applicability(mapper), buffer, labels, places, features)
+    ranks = _ranks(mapper, say) if asked["unsure"] else None
+    return Work(mapper, calibration, _applicability(mapper), buffer, labels, places, features, ranks)
 
 
 def _applicability(mapper: Mapper) -> Applicability:
     from swath.assess import doubt
 
     return doubt.fit(mapper.training.x, mapper.training.weight, mapper.training.fold)
+
+
+def _ranks(mapper: Mapper, say: list[str]) -> Ranks | None:
+    """A head on the features of the labels, ranked among them; none for numbers, or where nothing can be learned (said)."""
+    from swath.assess import doubts
+
+    if mapper.kind == "number":
+        say.append("the band unsure is for classes: values have their interval")
+        return None
+    t = mapper.training
+    losses = doubts.losses_of(mapper.oof.value, t.y)
+    losses[~mapper.oof.scorable] = float("nan")
+    try:
+        return doubts.fit(t.x, losses, mapper.oof.fold, seed=mapper.seed)
+    except LabelError as error:
+        say.append(f"no band unsure: {error}")
+        return None
 
 
 def paint(
@@ -115,11 +135,12 @@ def paint(
     from swath.tools.paint import Painter, layers_of
 
     fingerprint = {"model": work.mapper.record(), "calibration": work.calibration.to_json(), "seed": asked["seed"]}
+    fingerprint["unsure"] = work.ranks is not None
     fingerprint["inputs"] = [item.get("digest") or item.get("note") for item in inputs]
     return run(
         opened.cubes,
-        Painter(work.mapper, work.calibration, work.applicability),
-        layers_of(work.mapper, work.calibration, simulated=simulated),
+        Painter(work.mapper, work.calibration, work.applicability, work.ranks),
+        layers_of(work.mapper, work.calibration, simulated=simulated, ranked=work.ranks is not None),
         folder,
         reach=work.mapper.reach,
         fingerprint=json.loads(json.dumps(fingerprint, default=str)),
@@ -133,7 +154,8 @@ def keep(work: Work, folder: Path) -> list[Path]:
     """Write `model/`: what maps again without labels; the calibration stands in model.json beside the rest."""
     from swath.baseline.keeping import write
 
-    write({**work.mapper.record(), "calibration": work.calibration.to_json()}, work.mapper.arrays(), folder)
+    facts = {"calibration": work.calibration.to_json(), "unsure": work.ranks is not None}
+    write({**work.mapper.record(), **facts}, work.mapper.arrays(), folder)
     return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
 
 
@@ -144,14 +166,16 @@ def recall(folder: Path, encoder: Encoder | None) -> Work:
 
     mapper = Mapper.load(folder, encoder=encoder)
     try:
-        calibration = Calibration.from_json(json.loads((folder / "model.json").read_text("utf-8"))["calibration"])
+        record = json.loads((folder / "model.json").read_text("utf-8"))
+        calibration = Calibration.from_json(record["calibration"])
     except (KeyError, TypeError) as error:
         raise FormatError(
             rule="model.json of a map holds its calibration",
             got=f"{folder}: no {error}",
             remedy="name the folder `model` of a map",
         ) from error
-    return Work(mapper, calibration, _applicability(mapper))
+    ranks = _ranks(mapper, []) if record.get("unsure") else None
+    return Work(mapper, calibration, _applicability(mapper), ranks=ranks)
 
 
 def named_as_learned(opened: Opened, mapper: Mapper, say: list[str]) -> Opened:

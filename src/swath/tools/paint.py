@@ -13,6 +13,7 @@ from swath.cube.blocks import Layer
 if TYPE_CHECKING:
     from swath.assess.calibrate import Calibration
     from swath.assess.doubt import Applicability
+    from swath.assess.doubts import Ranks
     from swath.baseline.mapper import Mapper
     from swath.batch import Batch
 
@@ -29,6 +30,7 @@ class Painter:
     mapper: Mapper
     calibration: Calibration
     applicability: Applicability
+    ranks: Ranks | None = None
     crops: ClassVar[bool] = True
 
     @property
@@ -59,16 +61,25 @@ class Painter:
         return {
             "classes": classes[None],
             "probability": stored[None],
-            "doubt": np.concatenate([size, outside])[None],
+            "doubt": np.concatenate([size, outside, *self._unsure(got["features"][0], valid)])[None],
         }
+
+    def _unsure(self, features: np.ndarray, valid: np.ndarray) -> list[np.ndarray]:
+        if self.ranks is None:
+            return []
+        rank = np.full((1, *valid.shape), 255, np.uint8)
+        rank[0][valid] = self.ranks(features[:, valid].T)
+        return [rank]
 
 
 def _class_type(codes: Sequence[int]) -> Any:
     return np.uint8 if max(codes) <= 254 else np.uint16
 
 
-def layers_of(mapper: Mapper, calibration: Calibration, *, unit: str = "", simulated: bool = False) -> list[Layer]:
-    """The files of a map and what they say of themselves. unit: of the labels' numbers."""
+def layers_of(
+    mapper: Mapper, calibration: Calibration, *, unit: str = "", simulated: bool = False, ranked: bool = False
+) -> list[Layer]:
+    """The files of a map and what they say of themselves. unit: of the labels' numbers; ranked: with a band `unsure`."""
     from swath.earth.colour import palette
 
     tags = {"simulated": "yes"} if simulated else {}
@@ -83,6 +94,9 @@ def layers_of(mapper: Mapper, calibration: Calibration, *, unit: str = "", simul
         "set_size": calibration.words,
         "outside": "1: outside the area of applicability (Meyer & Pebesma 2021)",
     }
+    if ranked:
+        said["unsure"] = "more unsure than so many per cent of the labels; it ranks, it is no probability"
+    doubts = ("set_size", "outside", "unsure") if ranked else ("set_size", "outside")
     return [
         Layer(
             name="classes",
@@ -102,5 +116,5 @@ def layers_of(mapper: Mapper, calibration: Calibration, *, unit: str = "", simul
             scale=PROBABILITY_SCALE,
             tags=tags,
         ),
-        Layer(name="doubt", dtype="uint8", nodata=255, bands=("set_size", "outside"), tags=said, overview="nearest"),
+        Layer(name="doubt", dtype="uint8", nodata=255, bands=doubts, tags=said, overview="nearest"),
     ]
