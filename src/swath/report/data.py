@@ -92,6 +92,7 @@ class ReportData:
     answer: Picture | None = None
     doubt: Picture | None = None
     value_range: tuple[float, float] = (math.nan, math.nan)
+    doubt_ends: tuple[str, str] = ("one class left", "many possible")
     unit: str = ""
     pixel_m: float = math.nan
     outside: float = math.nan

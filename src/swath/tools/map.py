@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from swath.errors import LabelError
 from swath.estimate import Estimate
+from swath.tools import zones
 from swath.tools.job import Job, Progress, can_be_written, write_json
 from swath.tools.scenes import Opened, Reading, open_scenes
 
@@ -85,6 +86,7 @@ def map(
     labels: Any = None,
     out: str | Path = "out",
     model: str | Path | None = None,
+    weights: str | Path | None = None,
     truth: str | Path | None = None,
     column: str | None = None,
     kind: Literal["class", "number"] | None = None,
@@ -123,7 +125,8 @@ def map(
         scenes: files, folders or cubes of one place; several sensors and dates as they come.
         labels: points, polygons or a mask with a class or number: GeoJSON, GPKG, shapefile, CSV with lon/lat, raster.
         out: folder for classes.tif, probability.tif, doubt.tif, report.html, assessment.json, run.json, model/.
-        model: a folder `model` of an earlier map, instead of labels.
+        model: a folder `model` of an earlier map, instead of labels; or sen2lcz, local climate zones at 100 m.
+        weights: the published weights of such a model: a file, or hf:owner/repository/file.
         truth: reference labels that judge the map; never used to train or choose.
         column: the column of the labels that holds class or number.
         kind: class or number, where the column leaves it open.
@@ -172,6 +175,8 @@ def map(
         )
     where = labels if isinstance(area, str) and area == "labels" else area
     opened = open_scenes(scenes, Reading(where, dates, bands, offset, scale, sensor, safe), gsd=gsd)
+    if model is not None and zones.serves(model):
+        return zones.map_zones(opened, asked, progress)
     return _map(opened, asked, progress)
 
 
