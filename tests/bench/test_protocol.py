@@ -237,7 +237,7 @@ def test_the_table_names_differences_only_where_they_are_sure(tmp_path):
                     twins={"filters": RandomConvolutions(16, 1, seed=6)})  # fmt: skip
     text = table.text(found)
     assert "balanced accuracy" in text
-    assert "filters, random weights" in text
+    assert "filters (random weights)" in text
     words = table.verdicts(found)
     assert words
     assert all("better than" in w or "not told apart" in w or "worse than" in w for w in words)

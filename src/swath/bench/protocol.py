@@ -24,7 +24,7 @@ from swath.bench.probe import probe, state_digest
 from swath.bench.scores import Scores
 from swath.errors import SwathError
 
-__all__ = ["FOREST", "SCRATCH", "Comparison", "Entry", "Plan", "compare"]
+__all__ = ["FOREST", "SCRATCH", "Comparison", "Entry", "Plan", "compare", "twin_name"]
 
 Head = Literal["knn", "linear", "decoder"]
 Role = Literal["encoder", "twin", "baseline"]
@@ -118,7 +118,7 @@ def compare(
     plain = beside(collection)
     jobs: list[tuple[str, Any, Role]] = [(n, e, "baseline") for n, e in plain.items() if n not in encoders]
     jobs += [(n, e, "encoder") for n, e in encoders.items()]
-    jobs += [(f"{n}, random weights", e, "twin") for n, e in (twins or {}).items()]
+    jobs += [(twin_name(n), e, "twin") for n, e in (twins or {}).items()]
     run.total = len(jobs) + 2
     refused: dict[str, str] = {}
     lack: dict[str, list[str]] = {}
@@ -135,8 +135,13 @@ def compare(
         run.heads(name, encoder, role, found)
     run.alone()
     entries = tuple(run.entries)
-    known = {n: f"{n}, random weights" for n in (twins or {}) if f"{n}, random weights" not in refused}
+    known = {n: twin_name(n) for n in (twins or {}) if twin_name(n) not in refused}
     return Comparison(collection, entries, refused, lack, idle, known, identical(entries), tuple(run.notes))
+
+
+def twin_name(name: str) -> str:
+    """What the twin of an encoder is called."""
+    return f"{name} (random weights)"
 
 
 def _levels(encoder: Any, plan: Plan) -> tuple[int, ...]:

@@ -78,8 +78,11 @@ class Scores:
 
     def estimate(self, metric: str = "", *, level: float = 0.95) -> Estimate:
         """Mean over seeds, with an interval that resamples places and seeds (over seeds alone below 6 places)."""
-        score = _statistic(self, metric)
-        return _interval(self.parts, lambda x: score(x), self, metric, level)
+        found = _interval(self.parts, _statistic(self, metric), self, metric, level)
+        if (metric or self.metric) in ("R2", "kappa") or not found.defined:
+            return found
+        high = 1.0 if self.task == "class" else found.high
+        return replace(found, low=max(0.0, found.low), high=min(high, found.high)) if found.low == found.low else found
 
 
 def _statistic(scores: Scores, metric: str) -> Callable[[Any], Any]:

@@ -13,7 +13,7 @@ from swath.batch import Batch
 from swath.bench.collection import Collection
 from swath.errors import SwathError
 
-__all__ = ["NAMES", "Monthly", "named"]
+__all__ = ["NAMES", "Monthly", "named", "seasons"]
 
 
 def _eurosat(home: Path) -> Collection:
@@ -105,6 +105,24 @@ def _toy(home: Path) -> Collection:
     return Collection("made worlds", batch, chips.CLASSES, simulated=True, notes=("30 made places, four dates",))
 
 
+def seasons(worlds: int = 10, side: int = 24, dates: int = 8, *, seed: int = 0) -> Collection:
+    """Made worlds through Sentinel-2 over a year, clouds and all, with a class for every pixel; a world is a place."""
+    from swath.datasets import toy
+    from swath.sample.loader import join
+    from swath.sample.pieces import pieces
+    from swath.sample.window import read
+
+    days = np.linspace(15, 350, dates).astype(int)
+    when = np.datetime64("2021-01-01", "s") + days.astype("timedelta64[D]")
+    parts = []
+    for number in range(900 + 100 * seed, 900 + 100 * seed + worlds):
+        cube, truth = toy.view(toy.world(number, side), "sentinel-2a-l2a", when, cloud=0.3, seed=number)
+        one = read({"sentinel-2a-l2a": cube}, slice(0, side), slice(0, side), allow=())
+        parts.append(replace(one, target=truth.classes[-1:].astype(int), key=(str(number),), place=(str(number),)))
+    batch = pieces(join(parts), side // 2, place="image")
+    return Collection("made seasons", batch, toy.CLASSES, simulated=True, folds=3)
+
+
 NAMES: dict[str, tuple[Callable[[Path], Collection], str]] = {
     "eurosat": (_eurosat, "eurosat_rgb"),
     "land-use": (_land_use, "eopatch"),
@@ -113,6 +131,7 @@ NAMES: dict[str, tuple[Callable[[Path], Collection], str]] = {
     "levir-cd": (_levir, "levir_cd"),
     "sits-modis": (_series, "sits_modis"),
     "toy": (_toy, ""),
+    "toy-masks": (lambda home: seasons(), ""),
 }
 """Name -> (function of the data folder, the set's folder in it)."""
 

@@ -16,7 +16,18 @@ from swath.bench.scores import better, difference
 from swath.estimate import Estimate
 from swath.report.table import table
 
-__all__ = ["Gap", "Ranks", "curves", "gaps", "paired_with", "ranks", "ranks_over_places", "text", "verdicts"]
+__all__ = [
+    "Gap",
+    "Ranks",
+    "curves",
+    "gap_plot",
+    "gaps",
+    "paired_with",
+    "ranks",
+    "ranks_over_places",
+    "text",
+    "verdicts",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,3 +225,63 @@ def curves(
     )
     figure.savefig(path, dpi=110)
     return path
+
+
+def gap_plot(comparisons: Sequence[Comparison], path: Path, *, head: str = "linear", share: float = 1.0) -> Path:
+    """Paired differences with their intervals, one panel a set; larger is better whatever the metric."""
+    from matplotlib.figure import Figure
+
+    from swath.report.plots import COLOURS
+
+    found = [[g for g in gaps(c) if g.entry.head == head and g.entry.share == share] for c in comparisons]
+    panels = [(c, g) for c, g in zip(comparisons, found, strict=True) if g]
+    others = list(dict.fromkeys(_company(g) for _, gs in panels for g in gs))
+    count = max(1, len(panels))
+    wide = min(count, 3)
+    tall = -(-count // wide)
+    most = max((len(g) for _, g in panels), default=1)
+    figure = Figure(figsize=(5.2 * wide, (0.24 * most + 1.1) * tall + 0.6), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(tall, wide, squeeze=False)).ravel()
+    for axis, (comparison, group) in zip(axes, panels, strict=False):
+        for i, gap in enumerate(group):
+            sign = (
+                100 * better(gap.entry.scores.metric) if gap.estimate.unit == "1" else better(gap.entry.scores.metric)
+            )
+            value, ends = gap.estimate.value * sign, np.array([gap.estimate.low, gap.estimate.high]) * sign
+            bar = np.abs(np.nan_to_num(ends - value))[:, None] if np.isfinite(ends).all() else None
+            colour = COLOURS[others.index(_company(gap)) % len(COLOURS)]
+            axis.errorbar(value, -i, xerr=bar, fmt="o", color=colour, markersize=4, capsize=2, linewidth=1.2)
+        axis.axvline(0, color="#555555", linewidth=0.8)
+        labels = [f"{g.entry.encoder} - {_company(g)}" for g in group]
+        axis.set_yticks([-i for i in range(len(group))], labels, fontsize=7)
+        made = " (simulated)" if comparison.collection.simulated else ""
+        axis.set_title(f"{comparison.collection.name}{made}", fontsize=9)
+        axis.set_xlabel(f"difference of {group[0].entry.scores.metric}, points", fontsize=8)
+        axis.grid(alpha=0.25, axis="x")
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def _company(gap: Gap) -> str:
+    return "its random twin" if gap.other.role == "twin" else gap.other.encoder
+
+
+def words(gap: Estimate) -> str:
+    """A difference of shares in points, and whether it is sure."""
+    if not math.isfinite(gap.low):
+        return f"{100 * gap.value:+.1f} points, no interval"
+    sure = "better" if gap.low > 0 else "worse" if gap.high < 0 else "not told apart"
+    return f"{sure} ({100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}] points)"
+
+
+def ranks_over_sets(comparisons: Sequence[Comparison], head: str, share: float) -> Ranks:
+    """Ranks of what ran on every set under one head, and of the forest, a set a row."""
+    scores: list[dict[str, float]] = []
+    for c in comparisons:
+        chosen = [e for e in c.entries if e.share == share and (e.head == head or e.encoder == FOREST)]
+        scores.append({e.encoder: e.scores.estimate().value for e in chosen})
+    names = [n for n in scores[0] if all(n in s for s in scores)] if scores else []
+    sign = better(comparisons[0].entries[0].scores.metric) if names else 1
+    return ranks(np.array([[s[n] for n in names] for s in scores]).reshape(len(scores), -1), names, sign=sign)

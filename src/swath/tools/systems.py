@@ -79,7 +79,12 @@ SYSTEMS: tuple[System, ...] = (
     System(40, "floodsnet", "FloodsNet: floods from radar and optics: foundation model against U-Net"),
     System(41, "metaearth3d", "MetaEarth3D: endless generation of ground, cities and streets"),
     System(42, "fast-movers", "Fast movers: asteroids, satellites and debris in star fields"),
-    System(43, "pangaea", "PANGAEA: one protocol that puts frozen encoders beside supervised baselines"),
+    System(
+        43,
+        "pangaea",
+        "PANGAEA: one protocol that puts frozen encoders beside supervised baselines",
+        "swath.recipes.pangaea:run",
+    ),
     System(44, "satvision-toa", "SatVision-TOA: masked pre-training on all-sky MODIS with thermal bands"),
     System(45, "deeplight-sr", "DeepLightSR: night lights at eight times the resolution, guided by daytime bands"),
     System(46, "forest-chat", "Forest-Chat: talk to a forest change pair: mask, caption, counts, share lost"),
@@ -97,7 +102,12 @@ SYSTEMS: tuple[System, ...] = (
     ),
     System(50, "so2sat-lcz42", "So2Sat LCZ42: local climate zones in 42 cities, with places held out by design"),
     System(51, "spice-hl3", "SPICE-HL3: a rover's photon, stereo and inertial data under grazing lunar light"),
-    System(52, "prithvi-eo-2", "Prithvi-EO-2.0: masked pre-training on HLS series with dates and places"),
+    System(
+        52,
+        "prithvi-eo-2",
+        "Prithvi-EO-2.0: masked pre-training on HLS series with dates and places",
+        "swath.recipes.prithvi_eo_2:run",
+    ),
     System(53, "alpine-habitat", "Alpine habitat change: classify and compare, against detecting change directly"),
     System(54, "spacetime", "SpaceTime: state spaces that forecast in closed loop"),
     System(
