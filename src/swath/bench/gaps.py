@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,17 @@ from swath.report.outcome import Row
 from swath.report.plots import Line, lines
 from swath.task.restore import Filler, Restore, scores
 
-__all__ = ["BINS", "Filled", "compare", "crop_shapes", "gap_figure", "rows_of", "verdict_of"]
+__all__ = [
+    "BINS",
+    "Filled",
+    "compare",
+    "crop_shapes",
+    "each_date",
+    "gap_figure",
+    "hidden_patches",
+    "rows_of",
+    "verdict_of",
+]
 
 
 @dataclass(frozen=True)
@@ -156,3 +166,25 @@ def crop_shapes(
 
 def _ratio(sums: np.ndarray) -> np.ndarray:
     return np.asarray(sums[..., 0] / np.maximum(sums[..., 1], 1e-12))
+
+
+def hidden_patches(batch: Batch, patch: int, seed: int, ratio: float = 0.75) -> np.ndarray:
+    """Whole patches hidden at random on every date: (B, T, H, W) bool."""
+    b, t, _, h, w = next(iter(batch.pixels.values())).values.shape
+    rows, columns = -(-h // patch), -(-w // patch)
+    rank = np.random.default_rng([seed, 43]).random((b, t * rows * columns)).argsort(1).argsort(1)
+    part = (rank >= int(t * rows * columns * (1 - ratio))).reshape(b, t, rows, columns)
+    return part.repeat(patch, 2).repeat(patch, 3)[..., :h, :w]
+
+
+def each_date(filler: Filler) -> Filler:
+    """A filler that sees each date for itself."""
+
+    def fill(batch: Batch, draws: int = 1) -> dict[str, np.ndarray]:
+        ((name, p),) = batch.pixels.items()
+        b, t = p.values.shape[:2]
+        values, valid = (a.reshape(b * t, 1, *a.shape[2:]) for a in (p.values, p.valid))
+        one = replace(p, values=values, valid=valid, day=p.day.reshape(-1, 1), lonlat=p.lonlat.repeat(t, 0))
+        return {name: np.asarray(filler(Batch({name: one}))[name]).reshape(1, *p.values.shape)}
+
+    return fill
