@@ -119,11 +119,15 @@ class OutOfFold:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The candidate that won, its out-of-fold predictions, and the score of every candidate in order of cost."""
+    """The candidate that won, its out-of-fold predictions, and the score of every candidate in order of cost.
+
+    tokens: a sentence on what an encoder's tokens were good for, "" where none was judged.
+    """
 
     chosen: Candidate
     oof: OutOfFold
     scores: list[tuple[str, Estimate]]
+    tokens: str = ""
 
 
 def too_few(labels: int, places: int) -> bool:
@@ -134,7 +138,8 @@ def too_few(labels: int, places: int) -> bool:
 def candidates_for(features: Features, kind: str, *, fast: bool = False, few: bool = False) -> list[Candidate]:
     """Candidates that these features allow, in order of cost; two that would be the same model are one.
 
-    few: only sturdy classifiers, see `too_few` (with `fast`, and for numbers, no such limit).
+    With an encoder's tokens among the features every candidate is asked without them first, then with them: tokens must
+    win by more than a point, or they are not used. few: only sturdy classifiers, see `too_few` (with `fast`, and for numbers, no such limit).
     """
     few = few and kind == "class" and not fast
     out: list[Candidate] = []
@@ -146,14 +151,47 @@ def candidates_for(features: Features, kind: str, *, fast: bool = False, few: bo
             continue
         if one.smoothed and "components" not in features.groups:
             continue
-        one = replace(one, groups=_groups(one, features))
-        columns = tuple(features.columns(one.groups).tolist())
-        key = (one.model, columns, one.smoothed)
-        if key in seen or (one.model not in ("majority", "mean") and not columns):
-            continue
-        seen.add(key)
-        out.append(one)
+        for either in _without_and_with(replace(one, groups=_groups(one, features))):
+            columns = tuple(features.columns(either.groups).tolist())
+            key = (either.model, columns, either.smoothed)
+            if key in seen or (either.model not in ("majority", "mean") and not columns):
+                continue
+            seen.add(key)
+            out.append(either)
     return out
+
+
+def _without_and_with(one: Candidate) -> tuple[Candidate, ...]:
+    """A candidate without tokens, then with them; alone where it has none, or nothing else."""
+    plain = tuple(g for g in one.groups if g != "tokens")
+    if plain == one.groups or not plain:
+        return (one,)
+    return replace(one, groups=plain), replace(one, name=f"{one.name}, with tokens")
+
+
+def _first(offered: Sequence[Candidate], values: np.ndarray) -> int:
+    """The first within a point of the best, one without tokens where there is one."""
+    near = values >= values.max() - CLOSE
+    plain = near & np.array(["tokens" not in one.groups for one in offered])
+    return int(np.flatnonzero(plain if plain.any() else near)[0])
+
+
+def _tokens_in_words(offered: Sequence[Candidate], values: np.ndarray, chosen: Candidate, measure: str) -> str:
+    """The best candidate with tokens beside the best without, on the same labels and folds."""
+    sides: list[list[tuple[float, str]]] = [[], []]
+    for one, value in zip(offered, values, strict=True):
+        if np.isfinite(value) and one.model not in ("majority", "mean"):
+            sides["tokens" in one.groups].append((float(value), f"{one.name} {abs(value):.3f}"))
+    without, beside = sides
+    if not beside or not without:
+        return "the encoder's tokens are the only features" if beside else ""
+    best, other = max(beside)[1], max(without)[1]
+    if "tokens" in chosen.groups:
+        return f"the encoder's tokens won their place in spatial cross-validation ({measure}): {best}, without {other}"
+    return (
+        "the encoder's tokens are not used: in spatial cross-validation the scene's own features alone do as well "
+        f"({measure}): {other}, with tokens {best}"
+    )
 
 
 def _groups(one: Candidate, features: Features) -> tuple[str, ...]:
@@ -204,8 +242,10 @@ def choose(
         scores = [(name, _with_brier(e, losses[name])) for name, e in scores]
     else:
         values = np.array([e.value if e.defined else -np.inf for _, e in scores])
-    best = int(np.flatnonzero(values >= values.max() - CLOSE)[0])
-    return Choice(offered[best], results[offered[best].name][0], scores)
+    chosen = offered[_first(offered, values)]
+    measure = "Brier score" if few else "accuracy" if table.classes else "R2"
+    words = _tokens_in_words(offered, values, chosen, measure)
+    return Choice(chosen, results[chosen.name][0], scores, words)
 
 
 def _judge(

@@ -253,6 +253,7 @@ def train(
     deals = [folds(places, table.y, FOLDS, seed=seed + 1000 * k, buffer=space) for k in range(count)]
     notes += deals[0].notes
     choice = choosing.choose(table, fitted, around, deals=deals, seed=seed, fast=fast, progress=progress)
+    notes += [choice.tokens] if choice.tokens else []
     groups = set(choice.chosen.groups) | ({"components"} if choice.chosen.smoothed else set())
     kept = fitted.only([g for g in GROUPS if g in groups] or ["spectra"])
     used = x[:, fitted.columns(choice.chosen.groups)]

@@ -25,8 +25,12 @@ class TokenPlanes:
 
     @classmethod
     def fit(cls, encoder: Encoder, batch: Batch) -> TokenPlanes:
-        """Find the tile and the number of features by encoding one. Raises SwathError where tokens lie on no grid."""
-        size = int(encoder.needs.size or DEFAULT_SIZE)
+        """Find the tile and the number of features by encoding one. Raises SwathError where tokens lie on no grid.
+
+        An encoder that says how far it looks (`reach`, pixels) gets tiles with that much around their core, so that its
+        tokens are those of the whole scene.
+        """
+        size = int(encoder.needs.size or _wide_enough(int(getattr(encoder, "reach", 0))))
         tile = _tile(batch, 0, 0, 0, size)
         return cls(encoder, size, _planes(encoder, tile, size).shape[1])
 
@@ -71,6 +75,14 @@ class TokenPlanes:
                 rule=f"this model needs the encoder {record['encoder']}", got="none", remedy="name it with --encoder"
             )
         return cls(encoder, record["size"], record["width"])
+
+
+def _wide_enough(reach: int) -> int:
+    """A core of a power of two, at least four times the reach, and the reach on both sides."""
+    core = DEFAULT_SIZE
+    while core < 4 * reach:
+        core *= 2
+    return core + 2 * reach
 
 
 def _tile(batch: Batch, example: int, y: int, x: int, size: int) -> Batch:
