@@ -139,7 +139,8 @@ def candidates_for(features: Features, kind: str, *, fast: bool = False, few: bo
     """Candidates that these features allow, in order of cost; two that would be the same model are one.
 
     With an encoder's tokens among the features every candidate is asked without them first, then with them: tokens must
-    win by more than a point, or they are not used. few: only sturdy classifiers, see `too_few` (with `fast`, and for numbers, no such limit).
+    win by more than a point, or they are not used. few: only sturdy classifiers, see `too_few` (with `fast`, and for
+    numbers, no such limit).
     """
     few = few and kind == "class" and not fast
     out: list[Candidate] = []
