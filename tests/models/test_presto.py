@@ -235,6 +235,25 @@ def test_hiding_one_band_of_a_group_hides_the_group_and_nan_never_matters():
     assert np.isfinite(a.values).all()
 
 
+def test_a_sensor_that_gives_the_index_alone_is_read_as_the_index():
+    from swath.earth.sensor import sensor
+
+    _, batch = Presto.example()
+    p = batch.pixels["sentinel-2a-l1c"]
+    both = [next(i for i, b in enumerate(p.bands) if b.name == n) for n in ("B04", "B08")]
+    red, nir = (p.values[:, :, i] for i in both)
+    index = ((nir - red) / (nir + red))[:, :, None]
+    valid = p.valid[:, :, both].all(2, keepdims=True)
+    band = next(b for b in sensor("modis-mod13").bands if b.quantity == "index")
+    alone = replace(p, values=index, valid=valid, bands=(replace(band, name="NDVI"),))
+    series = read_series(Batch({"modis-mod13": alone}).to("cpu"), 24)
+    whole = read_series(batch.to("cpu"), 24)
+    seen = ~series.hidden[..., CHANNEL["NDVI"]]
+    assert torch.equal(seen, ~whole.hidden[..., CHANNEL["NDVI"]])
+    np.testing.assert_allclose(series.values[..., 16][seen], whole.values[..., 16][seen], atol=1e-6)
+    assert series.hidden[..., : CHANNEL["NDVI"]].all()
+
+
 def test_terrain_of_later_steps_changes_nothing():
     model, batch = Presto.example()
     p = batch.pixels["srtm-terrain"]

@@ -18,6 +18,7 @@ from swath.errors import GridError, SwathError, UnitError
 from swath.models.bands import Wanted
 from swath.models.presto_input import (
     HEIGHT,
+    INDEX,
     RAIN,
     S1,
     S2,
@@ -111,6 +112,7 @@ _PARTS: dict[str, tuple[Part, ...]] = {
     "space_time": (
         _each("S1", "backscatter", S1, 0, decibel),
         _each("S2", ("toa_reflectance", "reflectance"), S2, 2, lambda v, b: v * 10_000.0),
+        _each("NDVI", "index", INDEX, 12, plain),
     ),
     "space": (
         _each("elevation", "elevation", HEIGHT, 0, plain),
@@ -260,8 +262,9 @@ def _shares(valid: Tensor, patch: int, cells: int, share: float) -> Tensor:
 def _fill_ndvi(x: Tensor, seen: Tensor, shown: bool) -> None:
     red, nir = x[4], x[8]
     total = nir + red
-    x[12] = torch.where(total > 0, (nir - red) / torch.where(total > 0, total, 1.0), 0.0)
-    seen[12] = seen[4] & seen[8] & shown
+    both = seen[4] & seen[8]
+    x[12] = torch.where(both, torch.where(total > 0, (nir - red) / torch.where(total > 0, total, 1.0), 0.0), x[12])
+    seen[12] = (both | seen[12]) & shown
 
 
 def _place(batch: Batch, static: Tensor, stated: Tensor) -> None:

@@ -38,7 +38,7 @@ COLUMNS: dict[str, list[int]] = {
     "S2_SWIR": [10, 11], "ERA5": [12, 13], "SRTM": [14, 15], "NDVI": [16],
 }  # fmt: skip
 CHANNEL: dict[str, int] = {name: i for i, name in enumerate((*COLUMNS, "dynamic_world"))}
-_BLUE_RED_NIR = (2, 4, 8)
+_RED, _NIR = 4, 8
 _REFLECTANCE = ("toa_reflectance", "reflectance")
 _OPTICAL = (
     ("B2", 492.4), ("B3", 559.8), ("B4", 664.6), ("B5", 704.1), ("B6", 740.5), ("B7", 782.8), ("B8", 832.8),
@@ -106,6 +106,7 @@ TEMPERATURE = (Wanted("temperature_2m", names=("t2m", "2t", "2m_temperature")),)
 RAIN = (Wanted("total_precipitation", names=("tp", "total_precipitation_sum")),)
 HEIGHT = (Wanted("elevation", names=("dem",)),)
 SLOPE = (Wanted("slope"),)
+INDEX = (Wanted("NDVI"),)
 LABEL = (Wanted("label", names=("dynamic_world",)),)
 
 PARTS = (
@@ -115,6 +116,7 @@ PARTS = (
     Part("precipitation", ("other",), RAIN, (13,), lambda v, b: metres_a_day(v, b) / 0.03),
     Part("elevation", ("elevation",), HEIGHT, (14,), lambda v, b: v / 2000.0),
     Part("slope", ("other",), SLOPE, (15,), lambda v, b: v / 50.0),
+    Part("NDVI", ("index",), INDEX, (16,), plain),
     Part("dynamic_world", ("class",), LABEL, (17,), plain),
 )
 _STILL = ("elevation", "slope")
@@ -234,11 +236,13 @@ def _series(x: Tensor, seen: Tensor, steps: np.ndarray, place: Tensor, shape: tu
     t = steps.shape[1]
     x = x.permute(1, 3, 4, 2, 0).reshape(b * h * w, t, 18)
     seen = seen.permute(1, 3, 4, 2, 0).reshape(b * h * w, t, 18)
-    red, nir = x[..., _BLUE_RED_NIR[1]], x[..., _BLUE_RED_NIR[2]]
+    red, nir = x[..., _RED], x[..., _NIR]
     total = nir + red
     positive = total > 0
     ndvi = torch.where(positive, (nir - red) / torch.where(positive, total, 1.0), 0.0)
-    seen = torch.cat([seen[..., :16], (seen[..., 4] & seen[..., 8])[..., None], seen[..., 17:]], -1)
+    both = seen[..., _RED] & seen[..., _NIR]
+    ndvi = torch.where(both, ndvi, x[..., 16])  # of sensors that give the index alone, theirs
+    seen = torch.cat([seen[..., :16], (both | seen[..., 16])[..., None], seen[..., 17:]], -1)
     values = torch.where(seen[..., :17], torch.cat([x[..., :16], ndvi[..., None]], -1), 0.0)
     hidden = torch.stack([~seen[..., c].all(-1) for c in COLUMNS.values()], -1)
     land = torch.where(seen[..., 17] & (x[..., 17] >= 0) & (x[..., 17] < 9), x[..., 17], 9.0).long()
