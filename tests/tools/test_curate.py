@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import swath
-from swath.errors import Cancelled, DesignError, FormatError
+from swath.errors import Cancelled, DesignError, FormatError, LabelError
 from swath.tools import curating
 
 
@@ -158,3 +158,21 @@ def test_real_pictures_and_copies_of_them(shared, tmp_path):
     assert result.read == 70
     assert result.copies >= 20
     assert result.copies_kept == 0
+
+
+def test_what_to_label_next_comes_with_its_reason_and_never_again_what_is_labelled(archive, tmp_path):
+    first = swath.curate(archive, label_next=4, out=tmp_path / "first.csv")
+    assert "nothing is labelled yet" in first.notes[-1]
+    asked = pd.read_csv(tmp_path / "first.csv")
+    asked["label"] = ["a", "b", "a", "b"]
+    asked.to_csv(tmp_path / "labelled.csv", index=False)
+    second = swath.curate(archive, label_next=3, labels=tmp_path / "labelled.csv", out=tmp_path / "next.csv")
+    found = pd.read_csv(tmp_path / "next.csv")
+    assert second.labelled == 4
+    assert not set(found["key"]) & set(asked["key"])
+    assert found["reason"].str.contains("more doubt").all()
+    (tmp_path / "odd.csv").write_text("name,class\nx,a\n")
+    with pytest.raises(LabelError, match="columns key"):
+        swath.curate(archive, label_next=3, labels=tmp_path / "odd.csv", out=tmp_path / "no.csv")
+    with pytest.raises(DesignError, match="at least one"):
+        swath.curate(archive, 3, label_next=3, out=tmp_path / "no.csv")

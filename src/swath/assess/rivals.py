@@ -13,7 +13,7 @@ from swath.errors import LabelError
 from swath.estimate import Estimate, undefined
 from swath.metric.ranking import auroc
 
-__all__ = ["Judge", "ranking"]
+__all__ = ["Judge", "entropy", "ranking"]
 
 Scores = dict[str, Callable[[NDArray[np.float32]], NDArray[np.float64]]]
 
@@ -23,7 +23,8 @@ class Judge:
     """A linear classifier on vectors of unit deviation, and its losses out of fold.
 
     classes: (K,) labels in the order of the probabilities. losses: (M,) cross entropy of each training vector, by a
-    classifier that saw no vector of its place. bank: (M, D) the training vectors at length 1.
+    classifier that saw no vector of its place; out_of_fold: (M, K) its probabilities; fold: (M,). bank: (M, D) the training
+    vectors at length 1.
     """
 
     model: Any
@@ -32,6 +33,8 @@ class Judge:
     classes: NDArray[Any]
     losses: NDArray[np.float64]
     bank: NDArray[np.float32]
+    out_of_fold: NDArray[np.float64]
+    fold: NDArray[np.int64]
 
     @classmethod
     def fit(cls, vectors: ArrayLike, label: ArrayLike, place: ArrayLike, seed: int = 0, *, folds: int = 5) -> Judge:
@@ -51,14 +54,19 @@ class Judge:
         x = (v - mean) / scale
         make = lambda: LogisticRegression(C=0.1, max_iter=500, random_state=seed)  # noqa: E731 - the same thing each time
         classes = np.unique(y)
-        losses = np.full(len(y), np.nan)
-        for train, test in GroupKFold(min(folds, places), shuffle=True, random_state=seed).split(x, y, where):
+        losses, answers = np.full(len(y), np.nan), np.full((len(y), len(classes)), np.nan)
+        fold = np.zeros(len(y), np.int64)
+        deal = GroupKFold(min(folds, places), shuffle=True, random_state=seed)
+        for k, (train, test) in enumerate(deal.split(x, y, where)):
+            fold[test] = k
             if len(np.unique(y[train])) < 2:
                 continue
             model = make().fit(x[train], y[train])
-            losses[test] = _cross_entropy(_whole(model, x[test], classes), np.searchsorted(classes, y[test]))
+            answers[test] = _whole(model, x[test], classes)
+            losses[test] = _cross_entropy(answers[test], np.searchsorted(classes, y[test]))
         length = np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-        return cls(make().fit(x, y), mean, scale, classes, losses, (x / length).astype(np.float32))
+        bank = (x / length).astype(np.float32)
+        return cls(make().fit(x, y), mean, scale, classes, losses, bank, answers, fold)
 
     def _x(self, vectors: ArrayLike) -> NDArray[np.float32]:
         return np.asarray((np.asarray(vectors, np.float32) - self.mean) / self.scale, np.float32)
@@ -79,22 +87,24 @@ class Judge:
         training vector, 1 / length, and a constant.
         """
 
-        def entropy(v: NDArray[np.float32]) -> NDArray[np.float64]:
-            p = np.clip(self.probability(v), 1e-12, 1)
-            return np.asarray(-(p * np.log(p)).sum(1))
-
         def distance(v: NDArray[np.float32]) -> NDArray[np.float64]:
             x = self._x(v)
             x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
             return np.asarray(1 - (x @ self.bank.T).max(1), np.float64)
 
         return {
-            "entropy": entropy,
+            "entropy": lambda v: entropy(self.probability(v)),
             "1 - largest probability": lambda v: np.asarray(1 - self.probability(v).max(1)),
             "distance to training": distance,
             "1 / length": lambda v: np.asarray(1 / np.maximum(np.linalg.norm(v, axis=1), 1e-12), np.float64),
             "constant": lambda v: np.zeros(len(v)),
         }
+
+
+def entropy(probability: ArrayLike) -> NDArray[np.float64]:
+    """(n, K) -> (n,) nats; NaN where missing."""
+    p = np.clip(np.asarray(probability, float), 1e-12, 1)
+    return np.asarray(-(p * np.log(p)).sum(1))
 
 
 def _whole(model: Any, x: NDArray[np.float32], classes: NDArray[Any]) -> NDArray[np.float64]:

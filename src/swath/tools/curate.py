@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from swath.study.select import Choice
+    from swath.tools.curate_next import LabelNext
     from swath.tools.curating import Table
     from swath.tools.job import Progress
     from swath.tools.scenes import Reading
@@ -83,9 +84,11 @@ class CurateResult:
 
 def curate(
     archive: str | Path,
-    keep: int,
+    keep: int | None = None,
     out: str | Path = "keep.csv",
     *,
+    label_next: int | None = None,
+    labels: str | Path | None = None,
     encoder: str | None = None,
     report: bool = False,
     spread: float = 0.5,
@@ -100,7 +103,7 @@ def curate(
     sensor: str | None = None,
     safe: bool = False,
     progress: Progress | None = None,
-) -> CurateResult:
+) -> CurateResult | LabelNext:
     """Choose which tiles of an archive to keep, with reasons.
 
     Tiles are grouped by what they look like; every group gives an even share, so that rare kinds stay and the common one
@@ -111,6 +114,9 @@ def curate(
     Args:
         archive: a folder of tiles or pictures, or a .zarr or .parquet of `swath embed`.
         keep: how many to keep.
+        label_next: choose so many tiles to label next instead: those left most in doubt by `labels`, and different ones.
+        labels: a CSV with key (or file) and label of the tiles that are labelled already; without it the most varied
+            tiles are asked first.
         out: the list, a .csv, or a folder for keep.csv; near-duplicates and what was left out are listed beside it.
         encoder: a model whose vectors tell what is alike (as in `swath map --encoder`); percentiles and roughness of
             every band by default.
@@ -128,7 +134,7 @@ def curate(
         safe: read files in a child process with limits.
 
     Returns:
-        A CurateResult.
+        A CurateResult, or a LabelNext.
 
     Raises:
         FormatError: no archive, or nothing in it can be read. DesignError: more asked for than there are.
@@ -137,27 +143,38 @@ def curate(
     Examples:
         swath curate tiles/ --keep 2000 --out keep.csv --report
         swath curate E.zarr --keep 500 --spread 1 --out keep.csv
+        swath curate tiles/ --label-next 50 --labels labelled.csv --out next.csv
     """
     from swath.tools.job import Job, can_be_written, write_json, write_text
     from swath.tools.scenes import Reading
 
     path = Path(out)
-    path = path if path.suffix.lower() == ".csv" else path / "keep.csv"
+    path = path if path.suffix.lower() == ".csv" else path / ("keep.csv" if label_next is None else "next.csv")
     can_be_written(path.parent)
     source = Path(archive)
     arguments = {
-        "archive": archive, "keep": keep, "out": out, "encoder": encoder, "report": report, "spread": spread, "alike": alike,
-        "tile": tile, "seed": seed, "area": area, "dates": dates, "bands": bands, "offset": offset, "scale": scale,
-        "sensor": sensor, "safe": safe,
+        "archive": archive, "keep": keep, "out": out, "label_next": label_next, "labels": labels, "encoder": encoder,
+        "report": report, "spread": spread, "alike": alike, "tile": tile, "seed": seed, "area": area, "dates": dates,
+        "bands": bands, "offset": offset, "scale": scale, "sensor": sensor, "safe": safe,
     }  # fmt: skip
-    if keep < 1:
-        raise DesignError(rule="at least one tile is kept", got=str(keep), remedy="a larger --keep")
-    job = Job.start("curate", arguments, reads=[archive])
+    if (keep is None) == (label_next is None) or (keep if label_next is None else label_next or 0) < 1:  # type: ignore[operator]
+        raise DesignError(
+            rule="at least one tile is kept, or labelled next",
+            got=f"--keep {keep}, --label-next {label_next}",
+            remedy="give one of the two",
+        )
+    job = Job.start("curate", arguments, reads=[archive] if labels is None else [archive, labels])
     path.parent.mkdir(parents=True, exist_ok=True)
     reading = Reading(area, dates, bands, offset, scale, sensor, safe)
     work = path.with_name(f".{path.stem}.work")
     table, vectors = _vectors(source, reading, encoder, tile, work, progress)
-    _enough(table, keep, source)
+    _enough(table, label_next if keep is None else keep, source)
+    if keep is None:
+        from swath.tools import curate_next
+
+        found = curate_next.label_next(job, table, vectors, path, label_next or 0, labels, spread, seed)
+        shutil.rmtree(work, ignore_errors=True)
+        return found
     groups, notes = _groups(table, keep, seed)
     chosen = [
         (name, rows, _choose(_part(vectors, rows, len(table.tiles)), count, spread, alike, seed, progress))
@@ -238,7 +255,7 @@ def _embedded(source: Path, work: Path) -> tuple[Table, Any]:
     return Table(tiles, (name,) * len(tiles), [], (), (), ()), x
 
 
-def _enough(table: Table, keep: int, source: Path) -> None:
+def _enough(table: Table, keep: int | None, source: Path) -> None:
     from swath.errors import FormatError
 
     left = len(table.unread) + len(table.screened)
@@ -249,7 +266,7 @@ def _enough(table: Table, keep: int, source: Path) -> None:
             got=f"none of {left} in {source.name}; the first: {first[0]}: {first[1]}",
             remedy="settle what that sentence asks for",
         )
-    if keep > len(table.tiles):
+    if keep is not None and keep > len(table.tiles):
         raise DesignError(
             rule="at most as many are kept as there are",
             got=f"--keep {keep:,} of {len(table.tiles):,} tiles ({left:,} more could not be used)",
