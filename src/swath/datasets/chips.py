@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +12,13 @@ from swath.batch import Batch, Pixels
 from swath.datasets.phenology import CLASSES
 from swath.datasets.view import view
 from swath.datasets.world import world
-from swath.sample.loader import join
+from swath.sample.loader import join, take
 from swath.sample.window import bands_of
 
 if TYPE_CHECKING:
     from swath.earth.sensor import Band
 
-__all__ = ["CLASSES", "chips"]
+__all__ = ["CLASSES", "chips", "windows"]
 
 
 def chips(
@@ -68,3 +69,22 @@ def _of_world(seed: int, cube: object, classes: np.ndarray, size: int, most: flo
     key = tuple(f"{seed}_{r}_{c}" for r, c in at)
     name = str(cube.attrs.get("sensor") or "made")
     return Batch({name: pixels}, np.array([label[r, c] for r, c in at]), key=key, place=(seed,) * len(at))
+
+
+def windows(batch: Batch, size: int) -> tuple[Batch, np.ndarray]:
+    """All examples of one size cut into windows side by side (a rim that fills none is dropped), and their row and column.
+
+    Targets (B, H, W) are cut alike; place stays that of the example. The second: (M, 2) in windows.
+    """
+    h, w = next(iter(batch.pixels.values())).values.shape[-2:]
+    parts, at = [], []
+    for i in range(len(batch)):
+        one = take(batch, [i])
+        for r in range(h // size):
+            for c in range(w // size):
+                cut = (..., slice(r * size, (r + 1) * size), slice(c * size, (c + 1) * size))
+                pixels = {n: replace(p, values=p.values[cut], valid=p.valid[cut]) for n, p in one.pixels.items()}
+                target = None if one.target is None else np.asarray(one.target)[cut]
+                parts.append(replace(one, pixels=pixels, target=target, key=(f"{one.key[0]}_{r}_{c}",)))
+                at.append((r, c))
+    return join(parts), np.array(at)

@@ -19,7 +19,8 @@ from swath.assess.rivals import Judge, ranking
 from swath.batch import Batch
 from swath.datasets import chips
 from swath.estimate import Estimate, block_bootstrap, mean, proportion, undefined
-from swath.metric.ranking import keep_best, nearest_other, rank_correlation
+from swath.metric.correctness import hellinger, shares
+from swath.metric.ranking import cpa, keep_best, nearest_other, rank_correlation
 from swath.models import load
 from swath.report.outcome import Card, Outcome, Row
 from swath.report.plots import COLOURS, Line, lines, maps
@@ -87,7 +88,13 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
     if data is not None and (data / "eurosat_rgb").is_dir():
         from swath.datasets import eurosat
 
-        sets["EuroSAT, 250 colour pictures"] = (lambda: eurosat.load(data / "eurosat_rgb"), False)
+        sets["EuroSAT, 250 colour pictures"] = (
+            lambda: eurosat.load(data / "eurosat_rgb", as_reflectance=True),
+            False,
+        )
+        verdicts.append(
+            "EuroSAT's pictures were taken to be a linear stretch of reflectance (an assumption: no file tells)"
+        )
     else:
         verdicts.append("EuroSAT's pictures are not at hand: only made worlds were used")
     rows: list[Row] = []
@@ -102,6 +109,8 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
             curves[f"{title}\n{name}"] = found[0].curves
             verdicts += _verdicts(f"{title}, {name}", rows)
             done += 1
+    if data is not None and (data / "terramind").is_dir():
+        rows += [r for name in sizes.encoders for r in _masks(data / "terramind", name, sizes, seed)]
     pasted, words = _pasted(load(sizes.encoders[0]), sizes, seed, out / "pasted.png")
     rows += pasted
     figures = {"kept.png": _kept_figure(curves, out / "kept.png"), "pasted.png": words}
@@ -229,6 +238,33 @@ def _verdicts(data: str, rows: Sequence[Row]) -> list[str]:
 
 def _between(e: Estimate) -> str:
     return f"{e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}]"
+
+
+def _masks(folder: Path, name: str, sizes: Sizes, seed: int) -> list[Row]:
+    """Windows of three real places with land cover: how alike are the classes' shares of nearest neighbours, in a place
+    that was left out of classifier and head; neighbours of one block of 4 x 4 windows do not count.
+    """
+    from swath.datasets import terramind
+
+    whole, at = chips.windows(terramind.load(folder, radar=False, dem=False), 16)
+    share = shares(np.asarray(whole.target), len(terramind.CLASSES))
+    known = np.isfinite(share).all(1)
+    v, share = _vectors(load(name), whole)[known], share[known]
+    place = np.unique(np.array(whole.place), return_inverse=True)[1][known]
+    block = (place * 10_000 + at[known, 0] // 4 * 100 + at[known, 1] // 4).astype(np.int64)
+    found: dict[str, list[float]] = {}
+    for k in np.unique(place):
+        train, test = place != k, place == k
+        judge = Judge.fit(v[train], share[train].argmax(1), block[train], seed)
+        head = unsure.fit(v[train], judge.losses, seed=seed, epochs=sizes.epochs, width=sizes.width)
+        likeness = 1 - hellinger(share[test], share[test][nearest_other(v[test], place=block[test])])
+        for word, score in {"head, order": head, **judge.scores()}.items():
+            found.setdefault(word, []).append(cpa(likeness, -np.asarray(score(v[test]))))
+    data, metric = f"TerraMind land cover, 3 places, {name}", "CPA with the likeness of the neighbour's land cover"
+    return [
+        Row(data, w, "ours" if w.startswith("head") else "baseline", metric, mean(f, method="places left out in turn"))
+        for w, f in found.items()
+    ]
 
 
 def _vectors(encoder: Any, batch: Batch, step: int = 64) -> np.ndarray:
