@@ -258,7 +258,8 @@ def _masks(folder: Path, name: str, sizes: Sizes, seed: int) -> list[Row]:
         judge = Judge.fit(v[train], share[train].argmax(1), block[train], seed)
         head = unsure.fit(v[train], judge.losses, seed=seed, epochs=sizes.epochs, width=sizes.width)
         likeness = 1 - hellinger(share[test], share[test][nearest_other(v[test], place=block[test])])
-        for word, score in {"head, order": head, **judge.scores()}.items():
+        scores: dict[str, Callable[[np.ndarray], np.ndarray]] = {"head, order": head, **judge.scores()}
+        for word, score in scores.items():
             found.setdefault(word, []).append(cpa(likeness, -np.asarray(score(v[test]))))
     data, metric = f"TerraMind land cover, 3 places, {name}", "CPA with the likeness of the neighbour's land cover"
     return [
