@@ -258,7 +258,7 @@ def test_a_patch_is_seen_where_all_of_it_is_or_the_share_asked_for():
     assert strict[0, 0, 0, 0].all()
     assert not strict[0, 0, 1, 0, 1:].any()
     assert not lenient[0, 0, 0, 0, 1:].any()
-    assert model.encode(batch)[0].on_grid().valid[0].tolist() == [False] + [True] * 11
+    assert model.encode(batch)[0].valid[0].tolist() == [False] + [True] * 11
 
 
 def test_weather_belongs_to_the_step_of_its_month():
@@ -297,6 +297,12 @@ def test_levels_are_numbers_of_blocks_and_gradients_flow():
     model, batch = Galileo.example()
     first, last, end = model.encode(batch, levels=(0, 2, -1))
     assert np.array_equal(last.values, end.values)
+    assert end.values.shape == (2, 4 * 2 * 2, 32)
+    assert end.every.values.shape == (2, 140, 32)
+    assert np.isnan(end.every.day[:, -4:]).all()
+    assert np.isnan(end.every.position[:, -4:]).all()
+    groups = end.every.values[0, :7][end.every.valid[0, :7]]  # of the first patch and date
+    np.testing.assert_allclose(end.values[0, 0], groups.mean(0), atol=1e-6)
     assert not np.allclose(first.values, end.values)
     model.encode(example_batch().to("cpu"))[0].pooled().sum().backward()
     assert model.channel["space_time"].grad is not None

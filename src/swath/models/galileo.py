@@ -34,33 +34,44 @@ KERNEL = 8
 
 @dataclass(frozen=True, slots=True)
 class GalileoTokens(Tokens):
-    """All tokens of an example: space-time (row, column, step, group), space (row, column, group), time, static.
+    """Tokens (B, T * h * w, D) on the grid: the mean of the groups that were seen of the same patch and date.
 
-    cells: (T, h, w) of the space-time tokens. `pooled` is the published vector, the mean of all that were seen.
+    every: all tokens (B, N, D) with what was seen of them, in the order space-time (row, column, date, group), space (row,
+    column, group), time (date, group), static. `pooled` is the published vector, the mean of all of those.
     """
 
-    cells: tuple[int, int, int] = (1, 1, 1)
+    every: Tokens | None = None
 
-    def on_grid(self) -> Tokens:
-        """Tokens (B, T * h * w, D): the mean of the space-time tokens that were seen of the same patch and date."""
-        t, h, w = self.cells
-        groups, n = len(GROUPS["space_time"]), t * h * w * len(GROUPS["space_time"])
-        b, _, d = self.values.shape
-        plain = isinstance(self.values, np.ndarray)
-        values, valid = (torch.as_tensor(a)[:, :n] for a in (self.values, self.valid))
-        values, valid = values.reshape(b, h, w, t, groups, d), valid.reshape(b, h, w, t, groups, 1)
-        mean = (values * valid).sum(4) / valid.sum(4).clamp(min=1)
-        mean = mean.permute(0, 3, 1, 2, 4).reshape(b, t * h * w, d)
-        seen = valid.any(4)[..., 0].permute(0, 3, 1, 2).reshape(b, t * h * w)
-        day = torch.as_tensor(self.day)[:, :n].reshape(b, h, w, t, groups)[..., 0].permute(0, 3, 1, 2).reshape(b, -1)
-        place = torch.as_tensor(self.position)[:, :n].reshape(b, h, w, t, groups, 2)[..., 0, :]
-        place = place.permute(0, 3, 1, 2, 4).reshape(b, -1, 2)
-        parts = [a.numpy() if plain else a for a in (mean, seen, day, place)]
-        return Tokens(*parts, (t, h, w))
+    @classmethod
+    def of(cls, every: Tokens, cells: tuple[int, int, int]) -> GalileoTokens:
+        """From all tokens (tensors) and the number of dates, rows and columns of patches."""
+        t, h, w = cells
+        groups = len(GROUPS["space_time"])
+        n = t * h * w * groups
+        b, _, d = every.values.shape
 
-    def grid(self) -> Any:
-        """(B, T, D, h, w) of `on_grid`."""
-        return self.on_grid().grid()
+        def ordered(a: Tensor, *rest: int) -> Tensor:
+            return a[:, :n].reshape(b, h, w, t, groups, *rest).movedim(3, 1)
+
+        values, seen = ordered(every.values, d), ordered(every.valid)
+        weight = seen[..., None].to(values.dtype)
+        mean = (values * weight).sum(4) / weight.sum(4).clamp(min=1)
+        day, position = ordered(every.day)[..., 0], ordered(every.position, 2)[..., 0, :]
+        flat = (mean.reshape(b, -1, d), seen.any(4).reshape(b, -1), day.reshape(b, -1), position.reshape(b, -1, 2))
+        return cls(*flat, cells, every)
+
+    def pooled(self) -> Any:
+        """(B, D): the mean of all tokens that were seen, of place and weather too; 0 where nothing was."""
+        return Tokens.pooled(self) if self.every is None else self.every.pooled()
+
+    def numpy(self) -> GalileoTokens:
+        """The same as NumPy arrays."""
+        assert self.every is not None
+        plain = [
+            Tokens(t.values.numpy(), t.valid.numpy(), t.day.numpy(), t.position.numpy(), t.shape)
+            for t in (self, self.every)
+        ]
+        return GalileoTokens(*(getattr(plain[0], f) for f in Tokens.__slots__), plain[1])
 
 
 class Galileo(nn.Module):
@@ -142,7 +153,7 @@ class Galileo(nn.Module):
             return cls(patch=2, shape=(32, 2, 2)).eval(), example_batch()
 
     def encode(self, batch: Batch, levels: Sequence[int] = (-1,)) -> list[Tokens]:
-        """All tokens of each example, seen or not: GalileoTokens, NumPy in, NumPy out (no gradients).
+        """Tokens of patches and dates, all others in `every`: GalileoTokens, NumPy in, NumPy out (no gradients).
 
         The window is square and a multiple of `patch`. Raises UnitError, BandError for what it cannot read, SwathError
         without dates, for more than 24 of them, for other windows and for more than `most` tokens.
@@ -162,11 +173,11 @@ class Galileo(nn.Module):
             step = max(1, self.chunk // count)
             parts = [self(world.rows(slice(i, i + step)), levels) for i in range(0, len(batch), step)]
         visible, (day, position) = world.visible(), _where(world)
-        out: list[Tokens] = []
+        found = []
         for i in range(len(levels)):
-            each = (torch.cat([part[i] for part in parts]), visible, day, position)
-            out.append(GalileoTokens(*(a.numpy() if plain else a for a in each), None, world.cells))
-        return out
+            every = Tokens(torch.cat([part[i] for part in parts]), visible, day, position)
+            found.append(GalileoTokens.of(every, world.cells))
+        return [tokens.numpy() for tokens in found] if plain else list(found)
 
     def forward(self, world: World, levels: Sequence[int] = (-1,)) -> list[Tensor]:
         """Every token after the asked numbers of blocks, normed: (B, N, D); hidden ones are the norm of 0."""
