@@ -66,7 +66,12 @@ SYSTEMS: tuple[System, ...] = (
         "swath.recipes.prithvi:run",
     ),
     System(29, "s2looking", "S2Looking: building change where the satellite looks from the side"),
-    System(30, "nereus", "Nereus / OceanSAR-1: self-supervised training that prunes its own archive as it goes"),
+    System(
+        30,
+        "nereus",
+        "Nereus / OceanSAR-1: self-supervised training that prunes its own archive as it goes",
+        "swath.recipes.nereus:run",
+    ),
     System(31, "dynst", "DynST: which sensors can be switched off without hurting the forecast"),
     System(32, "schanger", "SChanger: a small two-date change network whose single-date training carries over"),
     System(33, "skysense", "SkySense: optical and radar series encoded together, contrast at three grain sizes"),
