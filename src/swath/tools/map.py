@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -125,15 +125,16 @@ def map(
         scenes: files, folders or cubes of one place; several sensors and dates as they come.
         labels: points, polygons or a mask with a class or number: GeoJSON, GPKG, shapefile, CSV with lon/lat, raster.
         out: folder for classes.tif, probability.tif, doubt.tif, report.html, assessment.json, run.json, model/.
-        model: a folder `model` of an earlier map, instead of labels; or sen2lcz, local climate zones at 100 m.
-        weights: the published weights of such a model: a file, or hf:owner/repository/file.
+        model: instead of labels: a file of swath train, a folder `model` of an earlier map, or sen2lcz, local climate zones at
+            100 m.
+        weights: the weights of --encoder or of a published model: a file, or hf:owner/repository/file.
         truth: reference labels that judge the map; never used to train or choose.
         column: the column of the labels that holds class or number.
         kind: class or number, where the column leaves it open.
         classes: the classes to keep, by name or code.
         xy: columns of a CSV for x and y, or lat,lon to swap the axes of a file.
         crs: CRS of a CSV's coordinates (lon/lat by default).
-        encoder: name of an encoder whose tokens join the features, e.g. tiny.
+        encoder: name of an encoder whose tokens join the features: tiny, presto, statistics ...
         unsure: add the band `unsure` to doubt.tif: how unsure the features of each pixel are, ranked among the labels, by a
             head that learned from their losses out of fold (extra `nn`).
         fast: choose among majority, shrunk LDA and logistic only.
@@ -171,7 +172,7 @@ def map(
         raise LabelError(
             rule="a map is made from labels or by a model",
             got="neither" if labels is None else "both",
-            remedy="give --labels FILE or --model FOLDER",
+            remedy="give --labels FILE or --model FILE",
         )
     where = labels if isinstance(area, str) and area == "labels" else area
     opened = open_scenes(scenes, Reading(where, dates, bands, offset, scale, sensor, safe), gsd=gsd)
@@ -189,13 +190,14 @@ def _map(opened: Opened, asked: dict[str, Any], progress: Progress | None) -> An
     read = [p for p in (*opened.reads, asked["labels"], asked["truth"], asked["model"]) if p is not None]
     job = Job.start("map", asked, read)
     say: list[str] = [*opened.notes]
-    encoder = mapping.encoder_named(asked["encoder"])
+    encoder, made_by = mapping.encoder_named(asked["encoder"], asked["weights"])
     if asked["model"] is not None:
-        work = mapping.recall(Path(asked["model"]), encoder)
+        work = mapping.recall(Path(asked["model"]), encoder, made_by)
         say += work.mapper.notes
         opened = mapping.named_as_learned(opened, work.mapper, say)
     else:
         work = mapping.learn(opened, asked["labels"], asked, encoder, say, progress, simulated=simulated)
+        work = replace(work, encoder=made_by)
     if asked["plan"]:
         return mapping.cost(opened, work, asked["workers"])
     ran = mapping.paint(folder, opened, work, asked, job.inputs, progress, simulated=simulated)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from swath.errors import FormatError, LabelError
 from swath.tools.job import Progress
@@ -29,7 +29,10 @@ __all__ = ["Work", "cost", "encoder_named", "keep", "learn", "named_as_learned",
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Everything that training gave, before the map is painted; labels, places and features are absent for a kept model."""
+    """Everything that training gave, before the map is painted; labels, places and features are absent for a kept model.
+
+    encoder: name, sha256 of the weights and licence of the encoder whose tokens were among the features.
+    """
 
     mapper: Mapper
     calibration: Calibration
@@ -39,16 +42,18 @@ class Work:
     places: Places | None = None
     features: Features | None = None
     ranks: Ranks | None = None
+    encoder: dict[str, Any] | None = None
 
 
-def encoder_named(name: str | None) -> Encoder | None:
-    """The encoder that `--encoder` asks for. Raises ExtraError without the `nn` extra."""
+def encoder_named(name: str | None, weights: Any = None) -> tuple[Encoder | None, dict[str, Any] | None]:
+    """The encoder that `--encoder` asks for, and what is kept of it (name, sha256 of its weights). Raises ExtraError without
+    the `nn` extra.
+    """
     if name is None:
-        return None
-    from swath.models import load
+        return None, None
+    from swath.tools.encoding import encoder_of
 
-    encoder: Encoder = load(name)
-    return encoder
+    return encoder_of(name, weights)
 
 
 def learn(
@@ -98,9 +103,7 @@ def learn(
 
 
 def _applicability(mapper: Mapper) -> Applicability:
-    from swath.assess import doubt
-
-    return doubt.fit(mapper.training.x, mapper.training.weight, mapper.training.fold)
+    return doubt_of(mapper.training.x, mapper.training.weight, mapper.training.fold)
 
 
 def _ranks(mapper: Mapper, say: list[str]) -> Ranks | None:
@@ -154,16 +157,26 @@ def keep(work: Work, folder: Path) -> list[Path]:
     """Write `model/`: what maps again without labels; the calibration stands in model.json beside the rest."""
     from swath.baseline.keeping import write
 
-    facts = {"calibration": work.calibration.to_json(), "unsure": work.ranks is not None}
+    facts = {"calibration": work.calibration.to_json(), "unsure": work.ranks is not None, "encoder": work.encoder}
     write({**work.mapper.record(), **facts}, work.mapper.arrays(), folder)
     return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
 
 
-def recall(folder: Path, encoder: Encoder | None) -> Work:
-    """The kept model, fitted again from its training rows. Raises FormatError when it is incomplete."""
+def recall(folder: Path, encoder: Encoder | None, made_by: dict[str, Any] | None = None) -> Work:
+    """The kept model: a file of `swath train`, or a map's folder `model`, fitted again from its training rows.
+
+    made_by: what is known of the encoder that was given. Raises FormatError when it is incomplete, or of another encoder.
+    """
     from swath.assess.calibrate import Calibration
     from swath.baseline.mapper import Mapper
+    from swath.predict import solved
 
+    if solved.is_model(folder):
+        trained = solved.load(folder)
+        e = trained.evidence
+        area = doubt_of(e.x, None, e.fold)
+        return Work(cast("Mapper", trained), Calibration.from_json(trained.calibration), area, encoder=trained.facts)
+    encoder, made_by = _encoder_of_map(folder, encoder, made_by)
     mapper = Mapper.load(folder, encoder=encoder)
     try:
         record = json.loads((folder / "model.json").read_text("utf-8"))
@@ -175,7 +188,35 @@ def recall(folder: Path, encoder: Encoder | None) -> Work:
             remedy="name the folder `model` of a map",
         ) from error
     ranks = _ranks(mapper, []) if record.get("unsure") else None
-    return Work(mapper, calibration, _applicability(mapper), ranks=ranks)
+    return Work(mapper, calibration, _applicability(mapper), ranks=ranks, encoder=made_by)
+
+
+def doubt_of(x: Any, weight: Any, fold: Any) -> Applicability:
+    """The area of applicability of training features."""
+    from swath.assess import doubt
+
+    return doubt.fit(x, weight, fold)
+
+
+def _encoder_of_map(
+    folder: Path, encoder: Encoder | None, made_by: dict[str, Any] | None
+) -> tuple[Encoder | None, dict[str, Any] | None]:
+    """The encoder that a kept map was made with, by its name and sha256 where none is given. Raises FormatError."""
+    try:
+        kept = json.loads((folder / "model.json").read_text("utf-8")).get("encoder")
+    except (OSError, ValueError, AttributeError):
+        return encoder, made_by  # told by Mapper.load
+    if not kept:
+        return encoder, made_by
+    if encoder is None:
+        encoder, made_by = encoder_named(kept["encoder"])
+    if made_by is not None and made_by["weights"] != kept["weights"]:
+        raise FormatError(
+            rule=f"this model was made with {kept['encoder']} of sha256 {str(kept['weights'])[:12]}",
+            got=f"{made_by['encoder']} of sha256 {str(made_by['weights'])[:12]}",
+            remedy="name that encoder and its weights file",
+        )
+    return encoder, made_by
 
 
 def named_as_learned(opened: Opened, mapper: Mapper, say: list[str]) -> Opened:

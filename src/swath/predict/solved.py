@@ -1,0 +1,454 @@
+"""An encoder with a trained head that maps: what `swath train` keeps in one file and `swath map --model FILE` runs.
+
+The encoder is always run in the same tiles of a scene, so that windows do not change what it says; its tokens are drawn to
+the pixels bilinearly, then one linear head answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swath.baseline import temperature as temper
+from swath.baseline.learner import Linear
+from swath.batch import Batch, Encoder, Pixels
+from swath.earth.sensor import Band
+from swath.errors import BandError, FormatError, OutputError, SwathError, UnitError, need
+from swath.estimate import Estimate
+
+__all__ = ["FORMAT", "Evidence", "Heard", "Planes", "Solved", "is_model", "load", "pooled", "save"]
+
+FORMAT = 1
+KEY = "swath_model"
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Features of pixels by an encoder: tiles of `size` pixels of which the inner `core` is kept. width: D.
+
+    most: dates of a sensor that the encoder takes; of more the clearest of a tile are used.
+    """
+
+    encoder: Encoder
+    size: int
+    core: int
+    width: int
+    most: int = 10_000
+
+    @classmethod
+    def of(cls, encoder: Encoder, batch: Batch) -> Planes:
+        """Choose the tile, and find the width by encoding one of this Batch.
+
+        An encoder of pixels has tiles of 32 without margin; one of a fixed size keeps the largest power of two of it; one of
+        patches keeps 8 of them and sees two more on each side.
+        """
+        patch = max(1, int(getattr(encoder, "patch", 1) or 1))
+        if encoder.needs.size:
+            size = int(encoder.needs.size)
+            core = 1 << (size.bit_length() - 1)
+        elif patch == 1:
+            size = core = 32
+        else:
+            core = 1 << (8 * patch - 1).bit_length()
+            size = -(-(core + 4 * patch) // (2 * patch)) * 2 * patch
+        planes = cls(encoder, size, core, 0, max(1, int(encoder.needs.dates[1])))
+        values, _ = planes.tile(batch, 0, 0)
+        return replace(planes, width=len(values))
+
+    @property
+    def margin(self) -> int:
+        """Pixels around the core that a tile sees."""
+        return (self.size - self.core) // 2
+
+    @property
+    def reach(self) -> int:
+        """Pixels that must be there around a window, a multiple of `core`."""
+        return self.core if self.margin else 0
+
+    def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """(D, H, W) float32 and (H, W) valid, of a Batch of one whose window starts at a multiple of `core`."""
+        height, width = _shape(batch)
+        out = np.zeros((self.width, height, width), np.float32)
+        valid = np.zeros((height, width), bool)
+        for y in range(0, height, self.core):
+            for x in range(0, width, self.core):
+                rows, columns = slice(y, min(y + self.core, height)), slice(x, min(x + self.core, width))
+                if not any(p.valid[..., rows, columns].any() for p in batch.pixels.values()):
+                    continue
+                values, good = self.tile(batch, y, x)
+                out[:, rows, columns] = values[:, : rows.stop - y, : columns.stop - x]
+                valid[rows, columns] = good[: rows.stop - y, : columns.stop - x]
+        return out, valid
+
+    def cut(self, batch: Batch, y: int, x: int) -> Batch:
+        """The tile whose core starts at (y, x), margin and all; what lies outside the window is invalid."""
+        top, left = y - self.margin, x - self.margin
+        return replace(batch, pixels={n: self._cut(p, top, left) for n, p in batch.pixels.items()}, target=None)
+
+    def _cut(self, p: Pixels, top: int, left: int) -> Pixels:
+        height, width = p.values.shape[-2:]
+        rows = slice(max(top, 0), min(top + self.size, height))
+        columns = slice(max(left, 0), min(left + self.size, width))
+        good = p.valid[..., rows, columns]
+        keep = np.arange(p.values.shape[1])
+        if len(keep) > self.most:
+            keep = np.sort(np.argsort(-good.sum(axis=(0, 2, 3, 4)), kind="stable")[: self.most])
+        values = np.zeros((1, len(keep), p.values.shape[2], self.size, self.size), np.float32)
+        valid = np.zeros(values.shape, bool)
+        inside = (Ellipsis, slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
+        values[inside] = np.where(good[:, keep], p.values[:, keep][..., rows, columns], 0)
+        valid[inside] = good[:, keep]
+        return replace(p, values=values, valid=valid, day=p.day[:, keep])
+
+    def tile(self, batch: Batch, y: int, x: int) -> tuple[np.ndarray, np.ndarray]:
+        """(D, core, core) and (core, core) valid of one tile."""
+        cut = self.cut(batch, y, x)
+        tokens, good = pooled(self.encoder, cut)
+        inner = slice(self.margin, self.margin + self.core)
+        seen = np.logical_or.reduce([p.valid.any(axis=(0, 1, 2)) for p in cut.pixels.values()])
+        h, w = good.shape
+        near = good.repeat(self.size // h, 0).repeat(self.size // w, 1)
+        values = _drawn(tokens, good, self.size)[:, inner, inner]
+        return values, (seen & near)[inner, inner]
+
+
+def pooled(encoder: Encoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """(D, h, w) mean over the valid dates of a Batch of one, and (h, w) where there is one.
+
+    Raises SwathError for tokens without a grid, or one that does not divide the window.
+    """
+    tokens = encoder.encode(batch)[-1]
+    size = _shape(batch)[0]
+    if tokens.shape is None or size % tokens.shape[1] or size % tokens.shape[2]:
+        raise SwathError(
+            rule=f"an encoder that maps gives tokens on a grid that divides its tile of {size} px",
+            got=f"grid {tokens.shape}",
+            remedy="use another encoder",
+        )
+    grid = np.asarray(tokens.grid(), np.float32)[0]
+    valid = np.asarray(tokens.valid)[0].reshape(tokens.shape)
+    weight = valid[:, None].astype(np.float32)
+    total = weight.sum(0)
+    return (np.where(valid[:, None], grid, 0) * weight).sum(0) / np.maximum(total, 1), total[0] > 0
+
+
+def _drawn(tokens: np.ndarray, good: np.ndarray, size: int) -> np.ndarray:
+    """(D, h, w) tokens at the pixels (D, size, size): bilinear between token centres; a token without value takes its
+    neighbours' (the valid ones' mean).
+    """
+    if not good.all() and good.any():
+        tokens = np.where(good, tokens, tokens[:, good].mean(1)[:, None, None])
+    for axis in (1, 2):
+        n = tokens.shape[axis]
+        if n == size:
+            continue
+        at = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
+        low = np.floor(at).astype(int)
+        high = np.minimum(low + 1, n - 1)
+        share = (at - low).astype(np.float32).reshape((-1, 1) if axis == 1 else (-1,))
+        tokens = np.take(tokens, low, axis) * (1 - share) + np.take(tokens, high, axis) * share
+    return np.asarray(tokens, np.float32)
+
+
+def _shape(batch: Batch) -> tuple[int, int]:
+    height, width = next(iter(batch.pixels.values())).values.shape[-2:]
+    return int(height), int(width)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A sensor as it was learned."""
+
+    sensor: str
+    bands: tuple[Band, ...]
+
+    def check(self, pixels: Pixels) -> None:
+        """Raises BandError for other bands, UnitError for other quantities or units."""
+        mine, got = [b.name for b in self.bands], [b.name for b in pixels.bands]
+        if mine != got:
+            missing, extra = sorted(set(mine) - set(got)), sorted(set(got) - set(mine))
+            raise BandError(
+                rule=f"the model learned the bands {', '.join(mine)} of {self.sensor}",
+                got=f"missing {', '.join(missing) or 'none'}; unknown {', '.join(extra) or 'none'}; order {', '.join(got)}",
+                remedy="choose them with --bands, or train for this sensor",
+            )
+        for a, b in zip(self.bands, pixels.bands, strict=True):
+            if (a.quantity, a.units) != (b.quantity, b.units):
+                raise UnitError(
+                    rule=f"the model learned {a.name} of {self.sensor} as {a.quantity} [{a.units}]",
+                    got=f"{b.quantity} [{b.units}]",
+                    remedy="settle the units with --scale and --offset",
+                )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the model learned from, kept so that doubt can be told: x (n, D) features, y, place, fold (n,); oof: answers out
+    of fold (n, K), scorable (n,).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    place: np.ndarray
+    fold: np.ndarray
+    oof: np.ndarray
+    scorable: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What painting asks of features: their names, the step that windows must keep, the sensors."""
+
+    names: list[str]
+    align: int
+    sensors: tuple[Heard, ...]
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Maps a Batch as a `baseline.mapper.Mapper` does. facts: of the encoder, the training and its accuracy, plain values."""
+
+    planes: Planes
+    head: Linear
+    sensors: tuple[Heard, ...]
+    kind: str
+    classes: list[str]
+    codes: list[int]
+    temperature: float
+    evidence: Evidence
+    candidates: list[tuple[str, Estimate]]
+    calibration: dict[str, Any]
+    facts: dict[str, Any]
+
+    @property
+    def features(self) -> _Table:
+        """Names and sensors."""
+        return _Table([f"token{i + 1}" for i in range(self.planes.width)], self.planes.core, self.sensors)
+
+    @property
+    def reach(self) -> int:
+        """Pixels around a window that must be read."""
+        return self.planes.reach
+
+    @property
+    def chosen(self) -> str:
+        """What maps."""
+        return str(self.facts["chosen"])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on the training."""
+        return tuple(self.facts.get("notes", ()))
+
+    @property
+    def seed(self) -> int:
+        """Of the training."""
+        return int(self.facts.get("seed", 0))
+
+    def __call__(self, batch: Batch) -> dict[str, np.ndarray]:
+        """As `Mapper`: probability (1, K, H, W) or value (1, 1, H, W), NaN where missing; valid (1, H, W); features.
+
+        Raises BandError or UnitError when the Batch is not what was learned.
+        """
+        for heard in self.sensors:
+            if heard.sensor not in batch.pixels:
+                raise BandError(
+                    rule=f"the model learned the sensors {', '.join(s.sensor for s in self.sensors)}",
+                    got=", ".join(batch.pixels),
+                    remedy=f"give a scene of {heard.sensor}, or train without it",
+                )
+            heard.check(batch.pixels[heard.sensor])
+        known = Batch({s.sensor: batch.pixels[s.sensor] for s in self.sensors}, key=batch.key)
+        x, valid = self.planes(known)
+        out = np.full((max(1, len(self.classes)), *valid.shape), np.nan, np.float32)
+        if valid.any():
+            out[:, valid] = self.answer(np.ascontiguousarray(x[:, valid]))
+        name = "probability" if self.kind == "class" else "value"
+        return {name: out[None], "valid": valid[None], "features": x[None]}
+
+    def answer(self, x: np.ndarray) -> np.ndarray:
+        """(K, n) probabilities, tempered, or (1, n) values of (D, n) features."""
+        found = self.head.predict(x)
+        return temper.applied(found, self.temperature, axis=0) if self.kind == "class" else found
+
+    def record(self) -> dict[str, Any]:
+        """Plain values: everything but the tensors."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "classes": self.classes,
+            "codes": self.codes,
+            "sensors": [{"sensor": s.sensor, "bands": [_plain(asdict(b)) for b in s.bands]} for s in self.sensors],
+            "size": self.planes.size,
+            "core": self.planes.core,
+            "width": self.planes.width,
+            "most": self.planes.most,
+            "temperature": self.temperature,
+            "candidates": [{"name": n, "score": e.to_json()} for n, e in self.candidates],
+            "calibration": self.calibration,
+            "facts": self.facts,
+        }
+
+
+def _plain(value: Any) -> Any:
+    """Values for strict JSON: what is not finite becomes text."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def save(model: Solved, path: str | os.PathLike[str]) -> Path:
+    """Write one safetensors file, aside first: the encoder's tensors, the head, what doubt needs, and all facts.
+
+    Raises OutputError, ExtraError without the extra `nn`.
+    """
+    need("safetensors", extra="nn", why="keeping a trained model")
+    from safetensors.numpy import save_file
+
+    from swath.cube.blocks import refuse
+
+    path = Path(path)
+    state = getattr(model.planes.encoder, "state_dict", None)
+    tensors = {f"encoder.{k}": v.detach().cpu().numpy() for k, v in state().items()} if state is not None else {}
+    tensors |= {"head.weight": model.head.weight, "head.offset": model.head.offset}
+    e = model.evidence
+    tensors |= {f"evidence.{k}": np.asarray(getattr(e, k)) for k in ("x", "y", "place", "fold", "oof", "scorable")}
+    about = json.dumps(_plain(model.record()), sort_keys=True, allow_nan=False)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({k: np.ascontiguousarray(v) for k, v in sorted(tensors.items())}, aside, metadata={KEY: about})
+        with open(aside, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        raise refuse(error, path) from error
+    finally:
+        aside.unlink(missing_ok=True)
+    return path
+
+
+def is_model(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is one file rather than the folder of a map."""
+    return Path(path).is_file() or Path(path).suffix == ".safetensors"
+
+
+def load(path: str | os.PathLike[str]) -> Solved:
+    """The model of a file that `save` wrote. Raises FormatError where it is none, of a later form, or incomplete."""
+    need("safetensors", extra="nn", why="a trained model")
+    from safetensors import SafetensorError, safe_open
+
+    name = Path(path).name
+    try:
+        with safe_open(str(path), framework="np") as file:
+            about = (file.metadata() or {}).get(KEY)
+            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise _no_model(name, str(error).splitlines()[0] if str(error) else "unreadable") from error
+    if about is None:
+        raise _no_model(name, "no facts of a trained model (weights of an encoder go into --weights)")
+    record = json.loads(about)
+    if record.get("format", 0) > FORMAT:
+        raise FormatError(
+            rule=f"this swath reads trained models up to form {FORMAT}",
+            got=f"{name} of form {record['format']}",
+            remedy="use the newer swath that wrote it",
+        )
+    try:
+        return _from(record, tensors)
+    except (KeyError, TypeError) as error:
+        raise _no_model(name, f"incomplete: {type(error).__name__} {error}") from error
+
+
+def _no_model(name: str, got: str) -> FormatError:
+    return FormatError(
+        rule="a trained model is a safetensors file that swath train wrote",
+        got=f"{name}: {got}",
+        remedy="name such a file, or the folder `model` of a map",
+    )
+
+
+def _from(record: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> Solved:
+    part = {k.removeprefix("encoder."): v for k, v in tensors.items() if k.startswith("encoder.")}
+    planes = Planes(_encoder(record["facts"], part), record["size"], record["core"], record["width"], record["most"])
+    names = ("x", "y", "place", "fold", "oof", "scorable")
+    return Solved(
+        planes=planes,
+        head=Linear(tensors["head.weight"], tensors["head.offset"], record["kind"] == "class"),
+        sensors=tuple(Heard(s["sensor"], tuple(_band(b) for b in s["bands"])) for s in record["sensors"]),
+        kind=record["kind"],
+        classes=list(record["classes"]),
+        codes=[int(c) for c in record["codes"]],
+        temperature=float(record["temperature"]),
+        evidence=Evidence(**{k: tensors[f"evidence.{k}"] for k in names}),
+        candidates=[(c["name"], Estimate.from_json(c["score"])) for c in record["candidates"]],
+        calibration=record["calibration"],
+        facts=record["facts"],
+    )
+
+
+def _band(record: dict[str, Any]) -> Band:
+    """A band as `asdict` told it; what was not finite is NaN again."""
+    from dataclasses import fields
+
+    values: dict[str, Any] = {}
+    for f in fields(Band):
+        value = record.get(f.name)
+        if value is None and f.name in record:
+            value = float("nan")
+        values[f.name] = tuple(value) if isinstance(value, list) else value
+    return Band(**values)
+
+
+def _encoder(facts: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Encoder:
+    """The encoder anew, with its tensors, strictly."""
+    from swath import models
+
+    family, config = str(facts["family"]), dict(facts["config"])
+    if not tensors:
+        made: Encoder = models.load(family, **config)
+        return made
+    import torch
+
+    from swath.models.weights import load_strict
+
+    statistics = facts.get("statistics")
+    more = {} if statistics is None else {"statistics": statistics}
+    network = models.build(family, seed=0, **config, **more)
+    load_strict(network, {k: torch.from_numpy(v.copy()) for k, v in tensors.items()}, name=family)
+    found: Encoder = network.eval()
+    return found
+
+
+def facts_of(encoder: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What `load` needs to build an encoder again: family, config, statistics. Raises OutputError where it cannot be kept."""
+    from swath import models
+
+    bare = str(record["encoder"]).removeprefix("random:")
+    family = bare.partition(":")[0]
+    kept = getattr(getattr(encoder, "facts", None), "model", "")
+    if family not in models.MODELS and family not in models.CLASSICAL:
+        family = str(kept).partition(":")[0]
+    if family not in models.MODELS and family not in models.CLASSICAL:
+        raise OutputError(
+            rule="a trained model keeps its encoder, of a family that swath knows",
+            got=str(record["encoder"]),
+            remedy=f"one of {', '.join([*models.CLASSICAL, *models.MODELS])}",
+        )
+    config = dict(getattr(encoder, "config", {}) or {})
+    return {"family": family, "config": _plain(config), "statistics": getattr(encoder, "statistics", None) or None}
+
+
+def heard(cubes_bands: Mapping[str, Sequence[Band]]) -> tuple[Heard, ...]:
+    """The sensors of aligned cubes as a model remembers them."""
+    return tuple(Heard(name, tuple(bands)) for name, bands in cubes_bands.items())

@@ -1,0 +1,297 @@
+"""What `train` learns from: labels on every ground, with an encoder's features and the bare values of their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swath.batch import Batch
+from swath.errors import BandError, LabelError
+from swath.predict.solved import Heard, Planes
+from swath.sample import split
+from swath.sample.places import Places
+from swath.sample.window import Windows, bands_of
+
+if TYPE_CHECKING:
+    from swath.tools.encoding import SceneSite
+
+__all__ = ["Ground", "Lesson", "features_at", "gather", "read_tile", "tiles_of"]
+
+MOST = 6_000  # labels used, thinned by the seed beyond
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One site with labels: its reader, and the labels' rows, columns and values there (n,)."""
+
+    site: SceneSite
+    windows: Windows
+    row: np.ndarray
+    column: np.ndarray
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """All labels: x (n, D) features, spectra (n, F) bare values, y (n,), ground (n,) index, places over all grounds.
+
+    thing (n,): ids of the points or polygons, over all grounds.
+    """
+
+    grounds: tuple[Ground, ...]
+    x: np.ndarray
+    spectra: np.ndarray
+    y: np.ndarray
+    ground: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    thing: np.ndarray
+    places: Places
+    names: list[str]
+    codes: list[int]
+    kind: str
+    sensors: tuple[Heard, ...]
+    planes: Planes
+
+    def take(self, which: np.ndarray) -> Lesson:
+        """Only these labels."""
+        parts = {n: getattr(self, n)[which] for n in ("x", "spectra", "y", "ground", "row", "column", "thing")}
+        return replace(self, **parts, places=self.places.take(which))
+
+
+def gather(
+    sites: Sequence[SceneSite],
+    source: Any,
+    encoder: Any,
+    options: Mapping[str, Any],
+    say: list[str],
+    progress: Progress | None,
+) -> Lesson:
+    """Labels of every site, with features and bare values of their pixels.
+
+    Raises LabelError where no label lies on any scene, or less than two classes or places; BandError where sites have
+    different sensors or bands.
+    """
+    found, missed = _labels(sites, source, options, say)
+    if not found:
+        assert missed is not None
+        raise missed
+    kinds = {labels.kind for _, labels in found}
+    if len(kinds) > 1:
+        raise LabelError(rule="labels are classes, or numbers", got="both", remedy="say which with --kind")
+    kind = kinds.pop()
+    names, codes = _classes([labels for _, labels in found]) if kind == "class" else ([], [])
+    sensors: tuple[Heard, ...] | None = None
+    planes: Planes | None = None
+    grounds: list[Ground] = []
+    parts: list[dict[str, np.ndarray]] = []
+    ids: list[np.ndarray] = []
+    rows: list[np.ndarray] = []
+    sides: list[int] = []
+    above = 0
+    share = max(200, MOST // len(found))
+    for number, (site, labels) in enumerate(found):
+        if progress is not None:
+            progress(number + 1, len(found), "features at the labels")
+        cubes = site.cubes()
+        mine = tuple(Heard(name, bands_of(cube)) for name, cube in cubes.items())
+        sensors = sensors or mine
+        mine, cubes = _same_sensors(sensors, mine, cubes, site.name)
+        windows = Windows(cubes, unit=512, budget=64 << 20)
+        if planes is None:
+            planes = Planes.of(encoder, _first(windows, site.shape))
+        side = split.block_side(cubes, labels, seed=options["seed"])
+        labels = labels.thin(
+            max(20, share // max(1, len(labels.names))) if kind == "class" else share, seed=options["seed"]
+        )
+        places = split.blocks(labels, side.px)
+        ground = Ground(site, windows, labels.row, labels.column)
+        x, bare, good = features_at(ground, planes)
+        if not good.any():
+            say.append(f"{site.name}: no label lies on valid pixels, left out")
+            continue
+        if not good.all():
+            say.append(f"{site.name}: {int((~good).sum()):,} labels lie on missing pixels, left out")
+        value = labels.value if kind == "number" else np.array([names.index(labels.names[v]) for v in labels.value])
+        n = len(grounds)
+        parts.append(
+            {"x": x[good], "spectra": bare[good], "y": value[good], "row": labels.row[good],
+             "column": labels.column[good], "ground": np.full(int(good.sum()), n), "thing": labels.thing[good]}
+        )  # fmt: skip
+        grounds.append(ground)
+        ids.append(places.id[good])
+        rows.append(labels.row[good] + above)
+        sides.append(side.px)
+        above += site.shape[0] + 4 * side.px + 4096
+        if number < 3:
+            say.append(f"{site.name}: {side.words}")
+    if not parts or planes is None or sensors is None:
+        raise LabelError(rule="labels must lie on pixels that were seen", got="none does", remedy="use clearer scenes")
+    spectra = [p["spectra"] for p in parts]
+    if len({s.shape[1] for s in spectra}) > 1:
+        spectra = [_summarised(s, sum(len(h.bands) for h in sensors)) for s in spectra]
+    joined = {k: np.concatenate([p[k] for p in parts]) for k in ("x", "y", "row", "column", "ground")}
+    _, thing = np.unique(
+        np.stack([joined["ground"], np.concatenate([p["thing"] for p in parts])], 1), axis=0, return_inverse=True
+    )
+    _, place = np.unique(np.stack([joined["ground"], np.concatenate(ids)], 1), axis=0, return_inverse=True)
+    places = Places(place.ravel().astype(np.int64), np.concatenate(rows), joined["column"], int(np.median(sides)))
+    lesson = Lesson(tuple(grounds), spectra=np.concatenate(spectra), thing=thing.ravel(), places=places, names=names,
+                    codes=codes, kind=kind, sensors=sensors, planes=planes, **joined)  # fmt: skip
+    return _enough(lesson, say)
+
+
+def _labels(
+    sites: Sequence[SceneSite], source: Any, options: Mapping[str, Any], say: list[str]
+) -> tuple[list[tuple[SceneSite, Any]], LabelError | None]:
+    from swath.sample import labels as labelling
+
+    found: list[tuple[SceneSite, Any]] = []
+    missed: LabelError | None = None
+    more: dict[str, Any] = {**options, **({"least": 1} if len(sites) > 1 else {})}
+    for site in sites:
+        try:
+            labels = labelling.read(source, site.grid, shape=site.shape, **more)
+        except LabelError as error:
+            missed = missed or error
+            if len(sites) > 1:
+                say.append(f"{site.name}: no labels here")
+            continue
+        found.append((site, labels))
+        say.append(f"{site.name}: {labels}" if len(sites) > 1 else str(labels))
+        say += [n for n in labels.notes if n not in say]
+    return found, missed
+
+
+def _classes(labels: Sequence[Any]) -> tuple[list[str], list[int]]:
+    """Names and codes over all sites: the labels' own codes where they agree, else 1, 2 ... by name."""
+    pairs: dict[str, set[int]] = {}
+    for one in labels:
+        present = set(np.unique(one.value).tolist())
+        for i, (name, code) in enumerate(zip(one.names, one.codes, strict=True)):
+            if i in present:
+                pairs.setdefault(name, set()).add(int(code))
+    names = sorted(pairs, key=lambda n: (min(pairs[n]), n))
+    codes = [min(pairs[n]) for n in names]
+    if any(len(c) > 1 for c in pairs.values()) or len(set(codes)) < len(codes):
+        names = sorted(pairs)
+        codes = list(range(1, len(names) + 1))
+    return names, codes
+
+
+def _same_sensors(
+    first: tuple[Heard, ...], mine: tuple[Heard, ...], cubes: dict[str, Any], name: str
+) -> tuple[tuple[Heard, ...], dict[str, Any]]:
+    """The cubes under the names of the first site, where bands and quantities are the same. Raises BandError."""
+
+    def form(h: Heard) -> tuple[Any, ...]:
+        return tuple((b.name, b.quantity, b.units) for b in h.bands)
+
+    free = list(mine)
+    out: dict[str, Any] = {}
+    for wanted in first:
+        same = [h for h in free if form(h) == form(wanted)]
+        home = next((h for h in same if h.sensor == wanted.sensor), same[0] if same else None)
+        if home is None:
+            have = "; ".join(f"{h.sensor}: {', '.join(b.name for b in h.bands)[:80]}" for h in mine)
+            raise BandError(
+                rule=f"all scenes of a training have the sensors and bands of the first ({wanted.sensor})",
+                got=f"{name} with {have}",
+                remedy="choose common bands with --bands, or train for each sensor",
+            )
+        free.remove(home)
+        out[wanted.sensor] = cubes[home.sensor]
+    return first, out
+
+
+def _first(windows: Windows, shape: tuple[int, int]) -> Batch:
+    """A window with valid pixels, to learn the width of the features."""
+    size = [min(n, 256) for n in shape]
+    batch = None
+    for share in (0.5, 0.25, 0.75, 0.0, 1.0):
+        top, left = (int((n - s) * share) for n, s in zip(shape, size, strict=True))
+        batch = windows.read(slice(top, top + size[0]), slice(left, left + size[1]))
+        if any(p.valid.any() for p in batch.pixels.values()):
+            break
+    assert batch is not None
+    return batch
+
+
+def tiles_of(ground: Ground, planes: Planes, row: np.ndarray, column: np.ndarray) -> list[tuple[int, int, np.ndarray]]:
+    """(top, left) of each core that holds labels, and which labels those are."""
+    y, x = row // planes.core * planes.core, column // planes.core * planes.core
+    corners, at = np.unique(np.stack([y, x], 1), axis=0, return_inverse=True)
+    at = at.ravel()
+    return [(int(t), int(left), np.flatnonzero(at == i)) for i, (t, left) in enumerate(corners)]
+
+
+def read_tile(ground: Ground, planes: Planes, top: int, left: int) -> tuple[Batch, int, int]:
+    """The window around a core as it is read while mapping, and where the core starts in it."""
+    height, width = ground.site.shape
+    reach = planes.reach
+    rows = slice(max(0, top - reach), min(height, top + planes.core + reach))
+    columns = slice(max(0, left - reach), min(width, left + planes.core + reach))
+    return ground.windows.read(rows, columns), top - rows.start, left - columns.start
+
+
+def features_at(ground: Ground, planes: Planes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(n, D) features, (n, F) bare values of all dates and bands (NaN where missing), (n,) whether there are any."""
+    n = len(ground.row)
+    x = np.zeros((n, planes.width), np.float32)
+    good = np.zeros(n, bool)
+    bare: np.ndarray | None = None
+    for top, left, index in tiles_of(ground, planes, ground.row, ground.column):
+        batch, y, c = read_tile(ground, planes, top, left)
+        values, valid = planes.tile(batch, y, c)
+        r, k = ground.row[index] - top, ground.column[index] - left
+        x[index], good[index] = values[:, r, k].T, valid[r, k]
+        parts = [
+            np.where(p.valid[0][..., y + r, c + k], p.values[0][..., y + r, c + k], np.nan).reshape(-1, len(index))
+            for p in batch.pixels.values()
+        ]
+        spectra = np.concatenate(parts).T
+        bare = np.full((n, spectra.shape[1]), np.nan, np.float32) if bare is None else bare
+        bare[index] = spectra
+    good &= np.isfinite(x).all(1)
+    return x, np.zeros((n, 0), np.float32) if bare is None else bare, good
+
+
+def _summarised(series: np.ndarray, bands: int) -> np.ndarray:
+    """Mean, deviation, least and most of each band over its dates, where grounds have other dates."""
+    import warnings
+
+    cube = series.reshape(len(series), -1, bands) if series.shape[1] % bands == 0 else series[:, :, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # all missing: NaN
+        parts = [f(cube, axis=1) for f in (np.nanmean, np.nanstd, np.nanmin, np.nanmax)]
+    return np.concatenate(parts, axis=1)
+
+
+def _enough(lesson: Lesson, say: list[str]) -> Lesson:
+    if lesson.places.count < 2:
+        raise LabelError(
+            rule="training needs labels in two places",
+            got=f"{len(lesson.y)} labels in one block of {lesson.places.side} px",
+            remedy="add labels elsewhere",
+        )
+    if lesson.kind == "number":
+        return lesson
+    count = np.bincount(lesson.y, minlength=len(lesson.names))
+    keep = np.flatnonzero(count > 1)
+    if len(keep) < 2:
+        raise LabelError(
+            rule="training needs two classes with two labels each",
+            got=", ".join(f"{n} {c}" for n, c in zip(lesson.names, count, strict=True)),
+            remedy="add labels",
+        )
+    if len(keep) < len(count):
+        lost = [lesson.names[i] for i in np.flatnonzero(count <= 1)]
+        say.append(f"classes of one label are left out: {', '.join(lost)}")
+        new = {int(old): i for i, old in enumerate(keep)}
+        some = lesson.take(np.isin(lesson.y, keep))
+        y = np.array([new[int(v)] for v in some.y])
+        lesson = replace(some, y=y, names=[lesson.names[i] for i in keep], codes=[lesson.codes[i] for i in keep])
+    return lesson
