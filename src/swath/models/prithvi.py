@@ -156,9 +156,9 @@ class Prithvi(nn.Module):
         kept: list[list[Tensor]] = [[] for _ in levels]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not plain):
             for part in (slice(i, i + self.chunk) for i in range(0, b, self.chunk)):
-                found = self.encoder(seen.x[part], seen.time[part], seen.place[part])
-                for out, level in zip(kept, levels, strict=True):
-                    out.append(found[level][:, 1:])
+                found = self.encoder(seen.x[part], seen.time[part], seen.place[part], levels)
+                for out, rows_of in zip(kept, found, strict=True):
+                    out.append(rows_of[:, 1:])
         valid = patchify(seen.valid, self.patch).any(-1)
         day = batch.pixels[seen.sensor].day
         day = torch.as_tensor(day).to(valid.device).repeat_interleave(h * w, 1)

@@ -5,6 +5,7 @@ Jakubik et al. 2023 (arXiv 2310.18660) and Szwarcman et al. 2024 (arXiv 2412.027
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -196,15 +197,26 @@ class Encoder(_Placed):
         rows, first = self.placed(maps.flatten(2).transpose(1, 2), self.cls_token, grid, time, place)
         return rows, first, grid
 
-    def forward(self, x: Tensor, time: Tensor | None = None, place: Tensor | None = None) -> list[Tensor]:
-        """Output of every block, class token first: each (B, 1 + N, D); the last one is normed, the others are not."""
+    def forward(
+        self,
+        x: Tensor,
+        time: Tensor | None = None,
+        place: Tensor | None = None,
+        levels: Sequence[int] | None = None,
+    ) -> list[Tensor]:
+        """Output of the asked blocks (all by default), class token first: each (B, 1 + N, D); the last block's is normed,
+        the others are not.
+        """
+        depth = len(self.blocks)
+        asked = list(range(depth)) if levels is None else [level % depth for level in levels]
         rows, first, _ = self.tokens(x, time, place)
         rows = torch.cat([first, rows], 1)
-        out = []
-        for block in self.blocks:
+        kept: dict[int, Tensor] = {}
+        for number, block in enumerate(self.blocks[: max(asked) + 1]):
             rows = block(rows)
-            out.append(rows)
-        return [*out[:-1], self.norm(rows)]
+            if number in asked:
+                kept[number] = self.norm(rows) if number == depth - 1 else rows
+        return [kept[number] for number in asked]
 
     def some(self, rows: Tensor, first: Tensor, keep: Tensor, counts: Tensor | None) -> Tensor:
         """The normed last output for tokens `keep` (B, n) alone: (B, 1 + n, D). counts (B,): how many of them are real."""
