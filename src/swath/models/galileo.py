@@ -58,7 +58,7 @@ class GalileoTokens(Tokens):
         mean = (values * weight).sum(4) / weight.sum(4).clamp(min=1)
         day, position = ordered(every.day)[..., 0], ordered(every.position, 2)[..., 0, :]
         flat = (mean.reshape(b, -1, d), seen.any(4).reshape(b, -1), day.reshape(b, -1), position.reshape(b, -1, 2))
-        return cls(*flat, cells, every)
+        return cls(flat[0], flat[1], flat[2], flat[3], cells, every)
 
     def pooled(self) -> Any:
         """(B, D): the mean of all tokens that were seen, of place and weather too; 0 where nothing was."""
@@ -66,12 +66,10 @@ class GalileoTokens(Tokens):
 
     def numpy(self) -> GalileoTokens:
         """The same as NumPy arrays."""
-        assert self.every is not None
-        plain = [
-            Tokens(t.values.numpy(), t.valid.numpy(), t.day.numpy(), t.position.numpy(), t.shape)
-            for t in (self, self.every)
-        ]
-        return GalileoTokens(*(getattr(plain[0], f) for f in Tokens.__slots__), plain[1])
+        e = self.every
+        every = None if e is None else Tokens(e.values.numpy(), e.valid.numpy(), e.day.numpy(), e.position.numpy())
+        parts = (self.values.numpy(), self.valid.numpy(), self.day.numpy(), self.position.numpy())
+        return GalileoTokens(*parts, self.shape, every)
 
 
 class Galileo(nn.Module):

@@ -7,7 +7,6 @@ LCZ42 (Zhu et al. 2020). Four blocks of four convolutions, a classifier after ea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -203,7 +202,7 @@ _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "runn
 
 def _published(key: str) -> list[str]:
     """The name of a tensor in the published file."""
-    part, number, name = re.fullmatch(r"(\w+)\.(\d+)\.(\w+)", key).groups()
+    part, number, name = key.split(".")
     if part == "norms":
         return [f"batch_normalization_{int(number) + 1}/{_NORM[name]}"]
     layer = _HEADS[int(number)] if part == "heads" else f"conv2d_{int(number) + 1}"
