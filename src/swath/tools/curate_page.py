@@ -118,6 +118,19 @@ def _thumbnail(source: Path, reading: Reading, tile: Tile) -> str:
         if tile.size:
             where = {"y": slice(tile.row, tile.row + tile.size), "x": slice(tile.column, tile.column + tile.size)}
             cubes = {name: cube.isel(where) for name, cube in cubes.items()}
-        return data_uri(scene_picture(cubes, longest=96).pixels)
+        return data_uri(_as_stored(cubes) if _is_photo(cubes) else scene_picture(cubes, longest=96).pixels)
     except (SwathError, OSError, ValueError):
         return ""
+
+
+def _is_photo(cubes: dict[str, Any]) -> bool:
+    """Whether it is one picture of three bytes a pixel, which needs no stretch to be seen."""
+    cube = next(iter(cubes.values()))
+    return len(cubes) == 1 and cube.dtype == np.uint8 and cube.sizes["band"] == 3 and "time" not in cube.dims
+
+
+def _as_stored(cubes: dict[str, Any]) -> np.ndarray:
+    """Pixels (h, w, 3), every so manyth."""
+    cube = next(iter(cubes.values()))
+    step = max(1, -(-max(cube.sizes["y"], cube.sizes["x"]) // 96))
+    return np.asarray(cube.isel(y=slice(None, None, step), x=slice(None, None, step)).values).transpose(1, 2, 0)
