@@ -17,10 +17,8 @@ from typing import Any
 import numpy as np
 
 from swath.datasets.mixed import Mixed
-from swath.datasets.sea import SENSOR, sea
-from swath.estimate import Estimate
 from swath.recipes.nereus_rows import ARMS, OURS, Found, curves, rho_panels, rows_of, verdicts_of
-from swath.recipes.nereus_tasks import Task, choice, of_kept, real_task, scaled, scores, sea_task, vectors
+from swath.recipes.nereus_tasks import Task, choice, of_kept, published, real_task, scaled, scores, sea_task, vectors
 from swath.report.outcome import Card, Outcome, Row
 from swath.report.plots import Line, lines
 from swath.sample.loader import Chips
@@ -95,7 +93,7 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
 
     sizes, began = SCALES[scale], time.perf_counter()
     if scale == "paper":
-        return _published(sizes)
+        return Outcome(CARD, scale, *published(sizes.side, sizes.prototypes))
     tasks: list[Callable[[int], Task]] = [lambda s: sea_task(sizes.archive, sizes.copies, sizes.test, sizes.side, s)]
     verdicts = ["wave mode vignettes and TenGeoP are not at hand: none of the paper's numbers is tested here"]
     if data is not None and (found := Mixed.find(data)) is not None:
@@ -234,36 +232,3 @@ def _kept(x: np.ndarray, share: float, sizes: Sizes, seed: int, spread: float | 
     total = max(1, round(share * len(x)))
     eta = sizes.spread if spread is None else spread
     return choose(x, total, eta, seed, counts=sizes.counts, alike=1e-4).kept
-
-
-def _published(sizes: Sizes) -> Outcome:
-    """The published network: parameters, output, one step of distillation with plain SGD on one vignette."""
-    import torch
-
-    from swath.models import build
-    from swath.objective.crops import Crops
-    from swath.objective.distil import Distil
-
-    torch.manual_seed(0)
-    model = build("nereus", seed=0).train()
-    batch = sea(1, seed=0, size=sizes.side).batch
-    objective = Distil(model, model.width, sizes.prototypes, hidden=512, bottleneck=64, views=Crops(224, 96, local=2))
-    optimiser = torch.optim.SGD([*model.parameters(), *objective.head.parameters()], 1e-3)
-    before = model.embedder.embedder.convolution.weight.detach().clone()
-    loss = objective(model, batch).value
-    loss.backward()
-    optimiser.step()
-    moved = float((model.embedder.embedder.convolution.weight.detach() - before).abs().max())
-    count = sum(p.numel() for p in model.parameters())
-    shape = model.eval().encode(batch)[0].grid().shape
-    exact = Estimate(float(count), "1", n=1, method="counted", simulated=True, reason="an exact count has no interval")
-    rows = (
-        Row("the published network", "ours", "ours", "parameters", exact, "23,501,760"),
-        Row("the published network", "the model file", "reference", "parameters", replace(exact, value=23_501_760.0)),
-    )
-    said = (
-        f"one step of SGD: loss {float(loss.detach()):.3f}, largest change of a stem weight {moved:.2g}; output {shape}"
-    )
-    return Outcome(
-        CARD, "paper", rows, {}, (said,), {"sensor": SENSOR, "output": list(shape), "loss": float(loss.detach())}
-    )

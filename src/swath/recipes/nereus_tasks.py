@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,13 @@ import numpy as np
 from swath.batch import Batch
 from swath.bench.probe import Scores, probe
 from swath.datasets.mixed import Mixed
-from swath.datasets.sea import KINDS, sea
+from swath.datasets.sea import KINDS, SENSOR, sea
+from swath.estimate import Estimate
+from swath.report.outcome import Row
 from swath.sample.loader import take
 from swath.study.select import clusters, effective
 
-__all__ = ["Task", "choice", "of_kept", "real_task", "scaled", "scores", "sea_task", "vectors"]
+__all__ = ["Task", "choice", "of_kept", "published", "real_task", "scaled", "scores", "sea_task", "vectors"]
 
 RARE = 0.02  # kinds with a smaller share of the archive
 
@@ -132,3 +134,34 @@ def choice(
             kept = keep(some, 1 - copies, eta)
             found[f"copies {eta:g}|{name}"] = of_kept(task, kept)["copies"]
     return found
+
+
+def published(side: int, prototypes: int) -> tuple[tuple[Row, ...], dict[str, str], tuple[str, ...], dict[str, Any]]:
+    """The published network: parameters, output, one step of distillation with plain SGD on one vignette."""
+    import torch
+
+    from swath.models import build
+    from swath.objective.crops import Crops
+    from swath.objective.distil import Distil
+
+    torch.manual_seed(0)
+    model = build("nereus", seed=0).train()
+    batch = sea(1, seed=0, size=side).batch
+    objective = Distil(model, model.width, prototypes, hidden=512, bottleneck=64, views=Crops(224, 96, local=2))
+    optimiser = torch.optim.SGD([*model.parameters(), *objective.head.parameters()], 1e-3)
+    before = model.embedder.embedder.convolution.weight.detach().clone()
+    loss = objective(model, batch).value
+    loss.backward()
+    optimiser.step()
+    moved = float((model.embedder.embedder.convolution.weight.detach() - before).abs().max())
+    count = sum(p.numel() for p in model.parameters())
+    shape = model.eval().encode(batch)[0].grid().shape
+    exact = Estimate(float(count), "1", n=1, method="counted", simulated=True, reason="an exact count has no interval")
+    rows = (
+        Row("the published network", "ours", "ours", "parameters", exact, "23,501,760"),
+        Row("the published network", "the model file", "reference", "parameters", replace(exact, value=23_501_760.0)),
+    )
+    said = (
+        f"one step of SGD: loss {float(loss.detach()):.3f}, largest change of a stem weight {moved:.2g}; output {shape}"
+    )
+    return rows, {}, (said,), {"sensor": SENSOR, "output": list(shape), "loss": float(loss.detach())}
