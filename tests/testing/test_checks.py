@@ -87,32 +87,33 @@ def test_a_faulty_encoder_is_found_out(batch, fault, rule):
         testing.check_encoder(broken, batch)
 
 
-def test_objectives_keep_the_rules_and_a_faulty_one_is_found_out(batch):
+def test_every_objective_keeps_the_rules_and_a_faulty_one_is_found_out(batch):
     torch = pytest.importorskip("torch")
-    from swath.models import build
-    from swath.models.tiny import measure
+    from swath.models.tiny import Tiny
     from swath.objective.loss import Loss, total
     from swath.objective.mask import Masked
-    from swath.objective.supervise import supervise
-    from swath.task import Segment, Solver
 
-    torch.manual_seed(0)
-    tiny = build("tiny", dim=16, depth=1, heads=2, statistics=measure([batch]))
-    for one in (Masked(), Masked(loss="l1", unit="date"), total({"a": (1.0, Masked())})):
-        testing.check_objective(one, tiny, batch)
-    task = Segment(("a", "b"))
-    testing.check_objective(supervise(task), Solver(tiny, task, 16), batch)
+    names = set()
+    for one, model, suits in objective.objectives():
+        testing.check_objective(one, model, suits)
+        names.add(type(one).__name__)
+    assert {"Masked", "MaskedPatches", "Supervise", "Distil"} <= names
+    tiny, suits = Tiny.example()
+    testing.check_objective(total({"a": (1.0, Masked())}), tiny, suits)
 
     def careless(model, batch):
-        values = batch.to("cpu").pixels["s2"].values
-        return Loss({"all": (model.summary.sum() - values).square().mean()})
+        values = next(iter(batch.to("cpu").pixels.values())).values
+        return Loss({"all": (torch.cat([p.flatten() for p in model.parameters()]).sum() - values).square().mean()})
 
-    assert objective.ignores_what_is_not_valid(careless, tiny, batch)
+    assert objective.ignores_what_is_not_valid(careless, tiny, suits)
 
 
 def test_transforms_keep_the_rules_and_a_faulty_one_is_found_out(batch):
+    from swath.transform.speckle import Speckle
+
     standard = Standardise.fit([batch])
-    testing.check_transform(Dihedral(), batch)
+    for one in (Dihedral(), Speckle()):
+        testing.check_transform(one, batch)
     testing.check_transform(lambda b, rng: b, batch)
     assert not transform.keeps_shapes_and_names(lambda b, rng: standard(b), batch)
 
@@ -165,3 +166,26 @@ def test_an_unknown_check_is_named():
 
 def test_a_batch_of_other_quantities_is_refused_by_rule(batch):
     assert not encoder.refuses_digital_numbers(Means(), Batch(batch.pixels))
+
+
+def test_every_collection_that_is_at_hand_keeps_the_rules(shared):
+    from swath.testing.collection import check_collection, collections
+
+    names = [module.__name__.rpartition(".")[2] for module in collections()]
+    assert len(names) >= 10
+    for module in collections():
+        check_collection(module, shared)
+
+
+def test_a_collection_with_impossible_values_is_found_out(batch):
+    from types import SimpleNamespace
+
+    from swath.testing import collection
+
+    module = SimpleNamespace(CLASSES=("a",), FOLDER="f", LICENCE="l", SOURCE="s", __name__="made")
+    made = replace(batch, target=np.zeros(len(batch), int))
+    assert not any(rule(module, made) for rule in collection.RULES)
+    hot = {n: replace(p, values=p.values * np.float32(10_000)) for n, p in batch.pixels.items()}
+    assert "as reflectance" in collection.has_values_that_can_be(module, replace(made, pixels=hot))
+    assert collection.has_targets_that_it_names(module, replace(made, target=np.full(len(batch), 3)))
+    assert collection.has_keys_and_places(module, replace(made, key=("x",) * len(batch)))

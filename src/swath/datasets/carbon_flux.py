@@ -11,9 +11,10 @@ from swath.batch import Batch, Pixels
 from swath.earth.sensor import sensor
 from swath.errors import FormatError
 
-__all__ = ["CLASSES", "LICENCE", "SOURCE", "WEATHER", "load", "weather"]
+__all__ = ["CLASSES", "FOLDER", "LICENCE", "SOURCE", "WEATHER", "load", "weather"]
 
 CLASSES: tuple[str, ...] = ()  # the target is a number, g C m-2 d-1 as the source has it
+FOLDER = "carbon_flux"
 LICENCE = "MIT"
 SOURCE = "NASA-IMPACT/Prithvi-EO-2.0 @7583112: examples/carbon_flux"
 WEATHER = (

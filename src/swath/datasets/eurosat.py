@@ -15,12 +15,13 @@ from swath.batch import Batch, Pixels
 from swath.earth.sensor import sensor
 from swath.errors import FormatError
 
-__all__ = ["CLASSES", "LICENCE", "SOURCE", "load"]
+__all__ = ["CLASSES", "FOLDER", "LICENCE", "SOURCE", "load"]
 
 CLASSES = (
     "AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture", "PermanentCrop", "Residential",
     "River", "SeaLake",
 )  # fmt: skip
+FOLDER = "eurosat_rgb"
 LICENCE = "MIT (EuroSAT's repository; unchecked)"
 SOURCE = "EuroSAT (Helber et al. 2019), RGB pictures"
 _STRETCH = 2750.0 / 255.0 / 10_000.0

@@ -13,9 +13,10 @@ from swath.batch import Batch
 from swath.datasets.files import whole
 from swath.errors import FormatError
 
-__all__ = ["CLASSES", "LICENCE", "SOURCE", "load"]
+__all__ = ["CLASSES", "FOLDER", "LICENCE", "SOURCE", "load"]
 
 CLASSES: tuple[str, ...] = ()  # the target is a number
+FOLDER = "hls_l30_texas"
 LICENCE = "Apache-2.0"
 SOURCE = "terrastackai/terratorch @85467a9: tests/resources/inputs/regression_test_0"
 

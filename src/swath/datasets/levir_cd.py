@@ -11,9 +11,10 @@ from swath.batch import Batch, Pixels
 from swath.earth.sensor import sensor
 from swath.errors import FormatError
 
-__all__ = ["CLASSES", "LICENCE", "SOURCE", "load"]
+__all__ = ["CLASSES", "FOLDER", "LICENCE", "SOURCE", "load"]
 
 CLASSES = ("same", "changed")
+FOLDER = "levir_cd"
 LICENCE = "research only"
 SOURCE = "LEVIR-CD (Chen and Shi 2020), crops of 256 pixels"
 BEFORE, AFTER = "before", "after"

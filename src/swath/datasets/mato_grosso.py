@@ -11,9 +11,10 @@ from swath.batch import Batch
 from swath.datasets.files import whole
 from swath.errors import FormatError
 
-__all__ = ["CLASSES", "LICENCE", "SOURCE", "Samples", "load", "samples"]
+__all__ = ["CLASSES", "FOLDER", "LICENCE", "SOURCE", "Samples", "load", "samples"]
 
 CLASSES = ("Cotton-fallow", "Forest", "Soybean-cotton", "Soybean-maize", "Soybean-millet")
+FOLDER = "modis_mato_grosso"
 LICENCE = "GPL-2.0-or-later"
 SOURCE = "vwmaus/dtwSat @4218264: inst/lucc_MT/data (MOD13Q1)"
 

@@ -15,10 +15,11 @@ from swath.batch import Batch, Pixels
 from swath.earth.sensor import Band, sensor
 from swath.errors import FormatError
 
-__all__ = ["CLASSES", "LICENCE", "NAMES", "SOURCE", "Rows", "load", "pixels", "rows"]
+__all__ = ["CLASSES", "FOLDER", "LICENCE", "NAMES", "SOURCE", "Rows", "load", "pixels", "rows"]
 
 NAMES = {"algae_blooms": "severity 1..5, taken as a number", "fuel_moisture": "live fuel moisture, percent"}
 CLASSES: tuple[str, ...] = ()  # targets are numbers
+FOLDER = "presto_eval"
 LICENCE = "MIT"
 SOURCE = "nasaharvest/presto @13173d0: data/algae_blooms, data/fuel_moisture"
 _BLOCK = 1.0  # degrees: side of the blocks that are an algae row's place

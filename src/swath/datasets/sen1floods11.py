@@ -12,9 +12,10 @@ from swath.earth.sensor import Band, sensor
 from swath.errors import FormatError
 from swath.sample.loader import join
 
-__all__ = ["CLASSES", "LICENCE", "SOURCE", "countries", "load"]
+__all__ = ["CLASSES", "FOLDER", "LICENCE", "SOURCE", "countries", "load"]
 
 CLASSES = ("land", "water")
+FOLDER = "sen1floods11"
 LICENCE = "the data set's own terms (its repository names none for the data)"
 SOURCE = "Sen1Floods11 (Bonafilia et al. 2020), hand-labelled chips"
 # Days of radar and optics of each event (Sen1Floods11_Metadata.geojson of the set's own repository).

@@ -14,9 +14,10 @@ from swath.batch import Batch, Pixels
 from swath.earth.sensor import Band, sensor
 from swath.errors import FormatError
 
-__all__ = ["CLASSES", "LICENCE", "NAMES", "SOURCE", "cube", "load"]
+__all__ = ["CLASSES", "FOLDER", "LICENCE", "NAMES", "SOURCE", "cube", "load"]
 
 CLASSES = ("Cerrado", "Forest", "Pasture", "Soy_Corn")
+FOLDER = "sits_modis"
 LICENCE = "GPL-2 (repository)"
 SOURCE = "e-sensing/sits @60e3733: data, inst/extdata"
 NAMES = {"samples_modis_ndvi": CLASSES, "cerrado_2classes": ("Cerrado", "Pasture")}

@@ -14,9 +14,10 @@ from swath.batch import Batch
 from swath.datasets.files import whole
 from swath.errors import FormatError
 
-__all__ = ["CLASSES", "LICENCE", "SOURCE", "blocks", "clouds", "load", "series", "triple"]
+__all__ = ["CLASSES", "FOLDER", "LICENCE", "SOURCE", "blocks", "clouds", "load", "series", "triple"]
 
 CLASSES = ("cultivated", "forest", "grassland", "shrubland", "artificial")
+FOLDER = "eopatch"
 LICENCE = "MIT; contains modified Copernicus Sentinel data"
 SOURCE = "sentinel-hub/eo-learn @303e758: example_data/TestEOPatch, REFERENCE_SCENES.npy"
 _CODES = (1, 2, 3, 4, 8)

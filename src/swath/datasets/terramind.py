@@ -13,9 +13,10 @@ from swath.earth.sensor import Band, sensor
 from swath.errors import FormatError
 from swath.sample.loader import join
 
-__all__ = ["CLASSES", "LICENCE", "SOURCE", "load", "offset"]
+__all__ = ["CLASSES", "FOLDER", "LICENCE", "SOURCE", "load", "offset"]
 
 CLASSES = ("water", "trees", "flooded vegetation", "crops", "built", "bare", "rangeland")
+FOLDER = "terramind"
 LICENCE = "Apache-2.0"
 SOURCE = "IBM/terramind @8090b5c: examples"
 _CODES = (1, 2, 3, 4, 5, 6, 9)  # the source names none; 3 and 9 by analogy, unchecked

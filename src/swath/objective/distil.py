@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -180,3 +180,13 @@ class Distil(nn.Module):
         """What a history keeps of an epoch beside the loss."""
         found = self.health()
         return {"teacher_entropy": found.entropy, "teacher_spread": found.spread, "collapse": found.collapsed}
+
+
+def examples() -> Iterator[tuple[Any, Any, Batch]]:
+    """(objective, model, Batch) that suit each other, small, for `swath.testing.check_objective`."""
+    from swath.models.tiny import Tiny
+
+    model, batch = Tiny.example()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield Distil(model, model.dim, 16, hidden=16, bottleneck=8, views=lambda b: [b, b, b]), model, batch

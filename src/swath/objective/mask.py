@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -147,3 +147,12 @@ def _coarse(gap: Tensor, counts: Tensor, scale: int) -> tuple[Tensor, Tensor]:
     cut = (slice(None), slice(None), slice(None), slice(0, rows * scale), slice(0, columns * scale))
     shape = (b, t, c, rows, scale, columns, scale)
     return gap[cut].reshape(shape).mean((4, 6)), counts[cut].reshape(shape).all(6).all(4)
+
+
+def examples() -> Iterator[tuple[Any, Any, Batch]]:
+    """(objective, model, Batch) that suit each other, small, for `swath.testing.check_objective`."""
+    from swath.models.tiny import Tiny
+
+    model, batch = Tiny.example()
+    for one in (Masked(), Masked(loss="l1", unit="date"), Masked(0.3, "block", per_token_norm=True, scales=(1, 2))):
+        yield one, model, batch

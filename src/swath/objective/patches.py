@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,3 +69,12 @@ class MaskedPatches:
         t, h, w = grid
         b, c = valid.shape[:2]
         return valid.reshape(b, c, t, h, patch, w, patch).any(6).any(4).any(1).reshape(b, -1)
+
+
+def examples() -> Iterator[tuple[Any, Any, Batch]]:
+    """(objective, model, Batch) that suit each other, small, for `swath.testing.check_objective`."""
+    from swath.models.prithvi import Prithvi
+
+    model, batch = Prithvi.example()
+    for one in (MaskedPatches(), MaskedPatches(0.5, "date", forget=1.0)):
+        yield one, model, batch

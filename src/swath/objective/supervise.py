@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from swath.errors import LabelError
 from swath.objective.loss import Loss
@@ -34,3 +37,27 @@ class Supervise:
 def supervise(task: Any) -> Supervise:
     """The objective of a task."""
     return Supervise(task)
+
+
+def examples() -> Iterator[tuple[Any, Any, Batch]]:
+    """(objective, model, Batch) that suit each other, small, for `swath.testing.check_objective`."""
+    import torch
+
+    from swath.models.tiny import Tiny
+    from swath.task import Classify, Segment, Solver
+
+    encoder, batch = Tiny.example()
+    h, w = next(iter(batch.pixels.values())).values.shape[-2:]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        segment, classify = Segment(("a", "b")), Classify(("a", "b"))
+        yield (
+            supervise(segment),
+            Solver(encoder, segment, encoder.dim),
+            replace(batch, target=np.arange(len(batch) * h * w).reshape(-1, h, w) % 2),
+        )
+        yield (
+            supervise(classify),
+            Solver(encoder, classify, encoder.dim),
+            replace(batch, target=np.arange(len(batch)) % 2),
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "check_collection",
     "check_cube",
     "check_dataset",
     "check_encoder",
@@ -19,7 +20,7 @@ __all__ = [
 ]
 
 _WHERE = {
-    "check_cube": "cube", "check_dataset": "dataset", "check_encoder": "encoder", "check_objective": "objective",
+    "check_collection": "collection", "check_cube": "cube", "check_dataset": "dataset", "check_encoder": "encoder", "check_objective": "objective",
     "check_recipe": "recipe", "check_sensor": "sensor", "check_source": "source", "check_transform": "transform",
 }  # fmt: skip
 

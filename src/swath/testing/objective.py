@@ -11,9 +11,9 @@ from swath.batch import Batch
 from swath.testing.rules import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["RULES", "check_objective"]
+__all__ = ["RULES", "check_objective", "objectives"]
 
 
 def gives_named_finite_terms(objective: Any, model: Any, batch: Batch) -> str:
@@ -72,6 +72,17 @@ def _loss(objective: Any, model: Any, batch: Batch) -> Any:
 
 def _has_state(objective: Any) -> bool:
     return bool(getattr(objective, "state_dict", dict)())
+
+
+def objectives() -> Iterator[tuple[Any, Any, Batch]]:
+    """Every objective of `swath.objective` with a model and a Batch: what its modules' `examples` give."""
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    import swath.objective as room
+
+    for found in iter_modules(room.__path__):
+        yield from getattr(import_module(f"swath.objective.{found.name}"), "examples", tuple)()
 
 
 RULES: tuple[Callable[[Any, Any, Batch], str], ...] = (
