@@ -20,9 +20,16 @@ __all__ = [
 ]
 
 _WHERE = {
-    "check_collection": "collection", "check_cube": "cube", "check_dataset": "dataset", "check_encoder": "encoder", "check_objective": "objective",
-    "check_recipe": "recipe", "check_sensor": "sensor", "check_source": "source", "check_transform": "transform",
-}  # fmt: skip
+    "check_collection": "collection",
+    "check_cube": "cube",
+    "check_dataset": "dataset",
+    "check_encoder": "encoder",
+    "check_objective": "objective",
+    "check_recipe": "recipe",
+    "check_sensor": "sensor",
+    "check_source": "source",
+    "check_transform": "transform",
+}
 
 
 def __getattr__(name: str) -> Any:
