@@ -100,9 +100,9 @@ def _toy(home: Path) -> Collection:
     from swath.datasets import chips
 
     batch = chips.chips(
-        range(500, 530), size=16, per_class=3, dates=("2021-04-15", "2021-06-01", "2021-07-15", "2021-09-15")
+        range(500, 520), size=16, per_class=3, dates=("2021-04-15", "2021-06-15", "2021-09-15"), world_size=128
     )
-    return Collection("made worlds", batch, chips.CLASSES, simulated=True, notes=("30 made places, four dates",))
+    return Collection("made worlds", batch, chips.CLASSES, simulated=True, notes=("20 made places, three dates",))
 
 
 def seasons(worlds: int = 10, side: int = 24, dates: int = 8, *, seed: int = 0) -> Collection:

@@ -206,12 +206,16 @@ def curves(
             low, high = (np.array([getattr(f, k) for f in found]) for k in ("low", "high"))
             bars = np.nan_to_num(np.stack([y - low, high - y]))
             which = names.index(name)
+            mark = marks[(which + which // len(COLOURS)) % len(marks)]
             axis.errorbar(
-                x, y, bars, color=COLOURS[which % len(COLOURS)], marker=marks[which % len(marks)], markersize=4,
+                x, y, bars, color=COLOURS[which % len(COLOURS)], marker=mark, markersize=4,
                 linestyle=styles[list(heads).index(head) % 3] if head in heads else "-.", linewidth=1.4,
                 elinewidth=0.7, capsize=2, label=f"{name}, {head}" if len(heads) > 1 and head in heads else name,
             )  # fmt: skip
         axis.set_xscale("log")
+        counts = sorted({round(e.scores.labels.mean()) for e in chosen})
+        axis.set_xticks(counts, [f"{n:,}" for n in counts])
+        axis.set_xticks([], minor=True)
         made = " (simulated)" if comparison.collection.simulated else ""
         axis.set_title(f"{comparison.collection.name}{made}", fontsize=9)
         axis.set_xlabel("labels in training")

@@ -13,10 +13,10 @@ from swath.bench import sets, table
 from swath.bench.collection import Collection
 from swath.bench.decoder import Training
 from swath.bench.features import DataScaled, Pair, parameters
-from swath.bench.plain import FILTERS, STATISTICS, beside
+from swath.bench.plain import FILTERS, beside
 from swath.bench.protocol import SCRATCH, Comparison, Entry, Plan, compare
 from swath.bench.scores import Scores, difference
-from swath.estimate import Estimate, undefined
+from swath.estimate import Estimate
 from swath.nn.dates import KINDS
 from swath.report.outcome import Card, Outcome, Row
 
@@ -96,19 +96,22 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
     if scale == "paper":
         found.facts |= published_shapes()
     encoders, twins = _encoders(sizes, data, found)
-    collections = [sets.seasons(*sizes.made, seed=seed)] + [c for n in sizes.names if (c := _at_hand(n, data, found))]
+    made = sets.seasons(*sizes.made, seed=seed)
+    collections = [c for n in sizes.names if (c := _at_hand(n, data, found))] or [made]
     for c in collections:
         hows: tuple[Pair, ...] = sizes.change if c.pair is not None else ("difference",)
         for how in hows:
             heads = sizes.plan.heads if how == "difference" else ("knn", "linear")
-            shares = sizes.plan.decoder_shares if c.name.startswith(("Slov", "made")) else (1.0,)
+            shares = sizes.plan.decoder_shares if c is collections[0] else (1.0,)
             plan = replace(sizes.plan, pair=how, heads=heads, decoder_shares=shares)
             named = replace(c, name=f"{c.name} by {how}") if c.pair is not None else c
             one = compare(named, encoders, plan, twins=twins, progress=progress)
             found.comparisons.append(one)
             _tell(one, found)
-    dated = [c for c in collections if c.dense and next(iter(c.batch.pixels.values())).values.shape[1] in range(4, 20)]
-    for c in dated:
+    several = [
+        c for c in collections if c.dense and next(iter(c.batch.pixels.values())).values.shape[1] in range(4, 20)
+    ]
+    for c in several if collections == [made] else [*several, made]:
         _dates(c, sizes.plan, found, progress)
     for c in collections:
         if "tiny" in encoders and "NDVI" not in c.name and c.pair is None:
@@ -215,9 +218,9 @@ def _scalings(c: Collection, tiny: Any, plan: Plan, found: _Found) -> None:
     own, theirs = (both.entry(n, "linear", 1.0) for n in ("own scaling", "scaling of the data"))
     if own is None or theirs is None:
         return
-    found.rows.append(
-        Row(c.name, "tiny, scaling of the data", "ours", f"{_metric(theirs)}, scaling", theirs.scores.estimate())
-    )
+    metric = f"{_metric(theirs)}, scaling"
+    found.rows.append(Row(c.name, "tiny, scaling of the data", "ours", metric, theirs.scores.estimate()))
+    found.rows.append(Row(c.name, "tiny, own scaling", "baseline", metric, own.scores.estimate()))
     gap = difference(theirs.scores, own.scores)
     found.rows.append(Row(c.name, "scaling of the data - own scaling", "ours", "difference by scaling", gap))
     found.verdicts.append(f"{c.name}: tiny scaled by the data against its own scaling: {table.words(gap)}")
@@ -237,9 +240,7 @@ def _ranks(found: _Found) -> None:
             value = Estimate(rank, "rank", n=ranked.n, method="mean rank over sets", reason=reason)
             role: Literal["ours", "baseline"] = "ours" if name in ("tiny", "presto", "galileo") else "baseline"
             found.rows.append(Row("all sets", name, role, f"mean rank, linear, {100 * share:g} % of the labels", value))
-    if not means:
-        found.rows.append(Row("all sets", STATISTICS, "baseline", "mean rank", undefined("rank", "one set alone")))
-    elif len(means) == 2:
+    if len(means) == 2:
         first, last = (sorted(m, key=lambda n, m=m: m[n]) for m in means.values())  # type: ignore[misc]
         changed = "the same" if first == last else f"another ({', '.join(last)})"
         found.verdicts.append(f"order with all labels: {', '.join(first)}; with fewest: {changed}")
