@@ -168,9 +168,9 @@ class Heard:
     sensor: str
     bands: tuple[Band, ...]
 
-    def check(self, pixels: Pixels) -> None:
+    def check(self, bands: Sequence[Band]) -> None:
         """Raises BandError for other bands, UnitError for other quantities or units."""
-        mine, got = [b.name for b in self.bands], [b.name for b in pixels.bands]
+        mine, got = [b.name for b in self.bands], [b.name for b in bands]
         if mine != got:
             missing, extra = sorted(set(mine) - set(got)), sorted(set(got) - set(mine))
             raise BandError(
@@ -178,7 +178,7 @@ class Heard:
                 got=f"missing {', '.join(missing) or 'none'}; unknown {', '.join(extra) or 'none'}; order {', '.join(got)}",
                 remedy="choose them with --bands, or train for this sensor",
             )
-        for a, b in zip(self.bands, pixels.bands, strict=True):
+        for a, b in zip(self.bands, bands, strict=True):
             if (a.quantity, a.units) != (b.quantity, b.units):
                 raise UnitError(
                     rule=f"the model learned {a.name} of {self.sensor} as {a.quantity} [{a.units}]",
@@ -251,19 +251,23 @@ class Solved:
         """Of the training."""
         return int(self.facts.get("seed", 0))
 
+    def check(self, seen: Mapping[str, Sequence[Band]]) -> None:
+        """Whether scenes bring every sensor that was learned, {name: bands}. Raises BandError or UnitError with the list."""
+        for heard in self.sensors:
+            if heard.sensor not in seen:
+                raise BandError(
+                    rule=f"the model learned the sensors {', '.join(s.sensor for s in self.sensors)}",
+                    got=", ".join(seen),
+                    remedy=f"give a scene of {heard.sensor}, or train without it",
+                )
+            heard.check(seen[heard.sensor])
+
     def __call__(self, batch: Batch) -> dict[str, np.ndarray]:
         """As `Mapper`: probability (1, K, H, W) or value (1, 1, H, W), NaN where missing; valid (1, H, W); features.
 
         Raises BandError or UnitError when the Batch is not what was learned.
         """
-        for heard in self.sensors:
-            if heard.sensor not in batch.pixels:
-                raise BandError(
-                    rule=f"the model learned the sensors {', '.join(s.sensor for s in self.sensors)}",
-                    got=", ".join(batch.pixels),
-                    remedy=f"give a scene of {heard.sensor}, or train without it",
-                )
-            heard.check(batch.pixels[heard.sensor])
+        self.check({name: p.bands for name, p in batch.pixels.items()})
         known = Batch({s.sensor: batch.pixels[s.sensor] for s in self.sensors}, key=batch.key)
         x, valid = self.planes(known)
         out = np.full((max(1, len(self.classes)), *valid.shape), np.nan, np.float32)
@@ -447,8 +451,3 @@ def facts_of(encoder: Any, record: Mapping[str, Any]) -> dict[str, Any]:
         )
     config = dict(getattr(encoder, "config", {}) or {})
     return {"family": family, "config": _plain(config), "statistics": getattr(encoder, "statistics", None) or None}
-
-
-def heard(cubes_bands: Mapping[str, Sequence[Band]]) -> tuple[Heard, ...]:
-    """The sensors of aligned cubes as a model remembers them."""
-    return tuple(Heard(name, tuple(bands)) for name, bands in cubes_bands.items())

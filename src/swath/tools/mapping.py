@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from swath.batch import Encoder
     from swath.predict.plan import Cost
     from swath.predict.run import Ran
+    from swath.predict.solved import Solved
     from swath.sample.labels import Labels
     from swath.sample.split import Places
     from swath.tools.scenes import Opened
@@ -219,11 +220,14 @@ def _encoder_of_map(
     return encoder, made_by
 
 
-def named_as_learned(opened: Opened, mapper: Mapper, say: list[str]) -> Opened:
+def named_as_learned(opened: Opened, mapper: Mapper | Solved, say: list[str]) -> Opened:
     """The scene's cubes under the names that the model learned: by sensor, else by equal bands and quantities (said).
 
     What fits none is left as it is: the features then refuse it, listing what differs.
     """
+    from swath.predict.solved import Solved
+    from swath.sample.window import bands_of
+
     learned = {s.sensor: [(b.name, b.quantity, b.units) for b in s.bands] for s in mapper.features.sensors}
     cubes = {name: cube for name, cube in opened.cubes.items() if name in learned}
     for name, cube in opened.cubes.items():
@@ -241,6 +245,8 @@ def named_as_learned(opened: Opened, mapper: Mapper, say: list[str]) -> Opened:
         if learned[home] == bands:
             say.append(f"{name} is read as {home}: the same bands and quantities")
         cubes[home] = cube
+    if isinstance(mapper, Solved):
+        mapper.check({name: bands_of(cube) for name, cube in cubes.items()})  # before anything is written
     return replace(opened, cubes=cubes)
 
 

@@ -197,7 +197,7 @@ def train(
     scores = {n: judged.score(n, lesson, seed=seed, simulated=simulated) for n in judged.answers}
     gains = {n: judged.gain(chosen, n, lesson, seed=seed, simulated=simulated) for n in judged.answers if n != chosen}
     verdict = _verdict(chosen, gains, record["encoder"])
-    say.append(judged.words)
+    say += [judged.words, verdict]
     rows = contest.few_labels(lesson, seed=seed, simulated=simulated, progress=progress) if curve else []
     if curve and fine_tune:
         say.append("the few-label curve is of the frozen head: it costs no training of the network")
@@ -247,8 +247,9 @@ def replace_dates(reading: Reading) -> Reading:
     return replace(reading, area=None, dates=None)
 
 
-def _verdict(chosen: str, gains: dict[str, Estimate], encoder: str) -> str:
+def _verdict(kept: str, gains: dict[str, Estimate], encoder: str) -> str:
     """What may be said of the model beside the simple methods: a gain only where its interval is above 0."""
+    chosen = "fine-tuned network" if kept == "fine-tuned" else kept
     simple = [n for n in gains if n not in ("frozen head", "fine-tuned")]
     forest = next(n for n in simple if "forest" in n)
     gain = gains[forest]
@@ -355,7 +356,7 @@ def _kept(
         codes=lesson.codes,
         temperature=float(warmth),
         evidence=t,
-        candidates=list(scores.items()),
+        candidates=[(f"{n} on {record['encoder']}" if n == chosen else n, e) for n, e in scores.items()],
         calibration=calibration.to_json(),
         facts=facts,
     )
