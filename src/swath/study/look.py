@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,9 +22,17 @@ _HALF = 0.5
 def form(batch: Batch) -> str:
     """What was measured, in words: tiles of another form cannot be compared. Bands in any order are one form."""
     return "; ".join(
-        f"{name}: {' '.join(sorted(b.name for b in p.bands))} ({p.bands[0].quantity})"
+        f"{name}: {_few(sorted(b.name for b in p.bands))} ({p.bands[0].quantity})"
         for name, p in sorted(batch.pixels.items())
     )
+
+
+def _few(names: list[str]) -> str:
+    """Names in a line; of many the first ones, their number and a mark that tells such lists apart."""
+    if len(names) <= 16:
+        return " ".join(names)
+    mark = hashlib.sha256(" ".join(names).encode()).hexdigest()[:6]
+    return f"{' '.join(names[:4])} and {len(names) - 4} more, list {mark}"
 
 
 def look(batch: Batch) -> NDArray[np.float32]:
@@ -68,7 +77,8 @@ def fault(batch: Batch) -> str:
     """
     seen, zero, top, flat = [], [], [], []
     for p in batch.pixels.values():
-        seen.append(float(p.valid.all(2).any(1).mean()))
+        known = p.valid.any((0, 1, 3, 4))  # a band that is bad everywhere is not a hole in the picture
+        seen.append(float(p.valid[:, :, known].all(2).any(1).mean()) if known.any() else 0.0)
         if p.bands[0].quantity in ("class", "probability", "index", "elevation"):  # 0 and one value are normal there
             continue
         zero.append(_share_of_zero(p))

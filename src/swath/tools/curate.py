@@ -288,7 +288,9 @@ def _groups(table: Table, keep: int, seed: int) -> tuple[list[tuple[str, np.ndar
         notes.append(
             f"{len(names)} forms of tiles (sensor, bands), which cannot be compared: each gives its even share"
         )
-        notes += [f"{n}: {c} of {len(r)} kept" for n, r, c in zip(names, rows, counts, strict=True)]
+        order = np.argsort([-len(r) for r in rows], kind="stable")
+        notes += [f"{names[i]}: {counts[i]} of {len(rows[i])} kept" for i in order[:12]]
+        notes += [f"and {len(names) - 12} more forms"] * (len(names) > 12)
     return [(str(n), r, int(c)) for n, r, c in zip(names, rows, counts, strict=True)], notes
 
 
