@@ -244,7 +244,7 @@ class Solved:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on the training."""
-        return tuple(self.facts.get("notes", ()))
+        return tuple(f"training: {n}" for n in self.facts.get("notes", ()))
 
     @property
     def seed(self) -> int:
