@@ -130,6 +130,11 @@ def test_vectors_of_an_archive_are_chosen_from_as_they_are(tmp_path):
     assert result.kept == 10
     assert table["key"].isin([f"t{i}" for i in range(80, 85)]).sum() >= 2
     assert (table["date"] == "2019-04-14").all()
+    x[3], x[4] = np.nan, np.inf
+    Vectors(key, kept.lonlat, kept.day, key, x.astype(np.float32), kept.facts).write(tmp_path / "holes.zarr")
+    result = swath.curate(tmp_path / "holes.zarr", 83, tmp_path / "all")
+    assert result.read == 83
+    assert {k for k, _ in result.screened} == {"t3", "t4"}
 
 
 def test_what_cannot_be_is_refused_in_a_line(archive, tmp_path):

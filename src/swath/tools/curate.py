@@ -240,19 +240,21 @@ def _embedded(source: Path, work: Path) -> tuple[Table, Any]:
 
     found = store.read(source, lazy=True)
     scale = store.scaling(found)
+    good = np.concatenate([scale(block).any(1) for _, block in found.blocks()] or [np.zeros(0, bool)])
     work.mkdir(parents=True, exist_ok=True)
     x = by_block(
-        lambda: ((s, scale(b).astype(np.float32)) for s, b in found.blocks()),
-        (len(found), found.width),
+        (scale(block)[good[start : start + len(block)]].astype(np.float32) for start, block in found.blocks()),
+        (int(good.sum()), found.width),
         work / "unit.npy",
     )
-    keys = np.asarray(found.key[:])
+    keys = [str(k) for k in np.asarray(found.key[:])]
     tiles = tuple(
-        Tile(str(k), lon=float(p[0]), lat=float(p[1]), day=float(d))
-        for k, p, d in zip(keys, found.lonlat, found.day, strict=True)
+        Tile(keys[i], lon=float(found.lonlat[i, 0]), lat=float(found.lonlat[i, 1]), day=float(found.day[i]))
+        for i in np.flatnonzero(good)
     )
+    empty = tuple((keys[i], "empty: a vector of zeros, or not finite") for i in np.flatnonzero(~good))
     name = f"vectors of {found.facts.get('encoder', 'an unnamed encoder')}"
-    return Table(tiles, (name,) * len(tiles), [], (), (), ()), x
+    return Table(tiles, (name,) * len(tiles), [], (), empty, ()), x
 
 
 def _enough(table: Table, keep: int | None, source: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,8 +155,12 @@ def _one(
             place = Tile(file, rows.start, columns.start, 0 if tile is None else tile, lon, lat, day)
             if why := fault(batch):
                 left.append((place.key, "screened", why))
+                continue
+            found = np.asarray(vector(batch), np.float32)
+            if np.isfinite(found).all():
+                good.append((place, form(batch), found))
             else:
-                good.append((place, form(batch), np.asarray(vector(batch), np.float32)))
+                left.append((place.key, "screened", "its vector is not finite"))
     except (SwathError, OSError, ValueError, IndexError, KeyError) as error:
         text = " ".join(str(error).replace(f"{archive}/", "").split())
         return [], [(file, "unread", text[:400] or type(error).__name__)]
@@ -261,12 +265,15 @@ def view_of(vectors: Sequence[np.ndarray]) -> np.ndarray:
     return np.clip((x - middle) / np.where(spread > 1e-12, spread, 1.0), -5, 5).astype(np.float32)
 
 
-def by_block(blocks: Callable[[], Iterator[tuple[int, np.ndarray]]], shape: tuple[int, int], path: Path) -> Any:
+def by_block(blocks: Iterable[np.ndarray], shape: tuple[int, int], path: Path) -> Any:
     """A memory map (N, D) float32 filled block by block: for vectors that are scaled on their way."""
     from numpy.lib.format import open_memmap
 
-    out = open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-    for start, block in blocks():
+    if not shape[0]:
+        return np.zeros(shape, np.float32)
+    out, start = open_memmap(path, mode="w+", dtype=np.float32, shape=shape), 0
+    for block in blocks:
         out[start : start + len(block)] = block
+        start += len(block)
     out.flush()
     return out
