@@ -57,7 +57,7 @@ RHOS = (0.5, 0.35, 0.2, 0.1, 0.05)
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """archive, copies: scenes and share of exact copies among them. side: pixels of a scene, batch, steps an epoch, warm and
-    more: epochs before and after the first pruning. share: rho. spread: eta. real: part of the real archive used.
+    more: epochs before and after the first pruning. share: rho. spread: eta. rhos: shares at which the choice alone is looked at.
     """
 
     archive: int = 1600
@@ -91,7 +91,7 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
     """Rows for the made sea and, where data is given, for real patches; a figure of probe score against steps."""
     import torch
 
-    sizes, began = SCALES[scale], time.perf_counter()
+    sizes, began, busy = SCALES[scale], time.perf_counter(), time.process_time()
     if scale == "paper":
         return Outcome(CARD, scale, *published(sizes.side, sizes.prototypes))
     tasks: list[Callable[[int], Task]] = [lambda s: sea_task(sizes.archive, sizes.copies, sizes.test, sizes.side, s)]
@@ -132,6 +132,7 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
         )
         figures["rho.png"] = "rare kinds among the kept against rho (simulated, known truth); bands over seeds"
     facts["seconds"] = round(time.perf_counter() - began, 1)
+    facts["processor seconds"] = round(time.process_time() - busy, 1)
     return Outcome(CARD, scale, tuple(rows), figures, tuple(verdicts), facts)
 
 
