@@ -10,7 +10,8 @@ import numpy as np
 
 from swath.batch import Batch
 from swath.errors import BandError, LabelError
-from swath.predict.solved import Heard, Planes
+from swath.predict.planes import Planes
+from swath.predict.solved import Heard
 from swath.sample import split
 from swath.sample.places import Places
 from swath.sample.window import Windows, bands_of
