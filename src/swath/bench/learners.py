@@ -16,6 +16,7 @@ __all__ = ["Forest", "Linear", "Nearest", "Standard", "nearest"]
 Array = Any
 _BLOCK = 32 * 2**20  # bytes of likenesses that are looked at together
 _GROUP = 32
+_FIRST = 12  # steps before the curvature is measured anew
 
 
 @dataclass
@@ -204,29 +205,42 @@ def _logistic(
     steps: int,
     start: tuple[np.ndarray, np.ndarray] | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (D, K) and intercepts (K,). Two classes as one score (half to each class, with opposite signs)."""
+    """Weights (D, K) and intercepts (K,). Two classes as one score (half to each class, with opposite signs).
+
+    L-BFGS in three stages: a few steps in float32 with the curvature of even odds, then with that of the odds found so
+    far, then the last ones in float64.
+    """
     from scipy.optimize import minimize
 
     n, r = axes.coordinates.shape
     w = np.full(n, 1.0 / n) if weight is None else np.asarray(weight, float) / n
-    total = n * float(w.sum())
     columns = 1 if classes == 2 else classes
-    chance = 0.25 if classes == 2 else (classes - 1) / classes**2
-    ridge = 1.0 / (strength * n)
-    curve = np.sqrt(np.r_[chance * axes.power + ridge, chance * total / n])
-    z = np.concatenate([axes.coordinates, np.ones((n, 1))], axis=1) / curve
-    penalty = np.r_[np.full(r, ridge), 0.0] / curve**2
-    loss = _binary(z, (y == 1).astype(float), w, penalty) if columns == 1 else _softmax(z, y, w, penalty, classes)
-    first = np.zeros((r + 1, columns))
+    fine = np.concatenate([axes.coordinates, np.ones((n, 1))], axis=1)
+    coarse = fine.astype(np.float32)
+    ridge = np.r_[np.full(r, 1.0 / (strength * n)), 0.0][:, None]
+    slope = _Binary(y, w) if columns == 1 else _Softmax(y, w, classes)
+    inner = np.zeros((r + 1, columns))
     if start is not None:
-        inner = axes.axes.T @ start[0]
-        first = np.concatenate([inner, start[1][None]]) * curve[:, None]
-        first = first[:, 1:] - first[:, :1] if columns == 1 else first
-    found = minimize(
-        loss, first.ravel(), jac=True, method="L-BFGS-B",
-        options={"gtol": tolerance, "ftol": 0.0, "maxiter": steps, "maxcor": 20},
-    )  # fmt: skip
-    inner = found.x.reshape(r + 1, columns) / curve[:, None]
+        inner = np.concatenate([axes.axes.T @ start[0], start[1][None]])
+        inner = inner[:, 1:] - inner[:, :1] if columns == 1 else inner
+    stages = [(coarse, _FIRST, 0.0), (coarse, steps, max(tolerance, 1e-4)), (fine, steps, tolerance)]
+    for number, (z, most, until) in enumerate(stages if tolerance < 1e-4 else stages[:2]):
+        if number == 0:
+            chance = 0.25 if columns == 1 else (classes - 1) / classes**2
+            curve = chance * float(w.sum()) * np.r_[axes.power, 1.0][:, None] + ridge
+        elif number == 1:
+            curve = (coarse * coarse).T @ slope.spread(coarse @ inner.astype(np.float32)) + ridge
+        unit = np.sqrt(np.maximum(np.broadcast_to(curve, inner.shape), 1e-9))
+
+        def loss(flat: np.ndarray, z: np.ndarray = z, unit: np.ndarray = unit) -> tuple[float, np.ndarray]:
+            a = flat.reshape(unit.shape) / unit
+            value, miss = slope(z @ a.astype(z.dtype))
+            gradient = z.T @ miss + ridge * a
+            return value + 0.5 * float((ridge * a * a).sum()), (gradient / unit).ravel()
+
+        options = {"gtol": until, "ftol": 0.0, "maxiter": most, "maxcor": 20}
+        found = minimize(loss, (inner * unit).ravel(), jac=True, method="L-BFGS-B", options=options)
+        inner = found.x.reshape(inner.shape) / unit
     if columns == 1:
         inner = np.concatenate([-inner / 2, inner / 2], axis=1)
     else:
@@ -234,42 +248,47 @@ def _logistic(
     return axes.axes @ inner[:-1], inner[-1]
 
 
-def _binary(z: np.ndarray, y: np.ndarray, w: np.ndarray, penalty: np.ndarray) -> Any:
-    sign = 2 * y - 1
+class _Binary:
+    """Log loss of scores (n, 1) for class 1 against 0, and its slope."""
 
-    def loss(u: np.ndarray) -> tuple[float, np.ndarray]:
-        margin = sign * (z @ u)
+    def __init__(self, y: np.ndarray, w: np.ndarray) -> None:
+        self.sign, self.w = np.where(y == 1, 1.0, -1.0)[:, None], w[:, None]
+
+    def __call__(self, scores: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = self.sign * scores
         gentle = np.exp(-np.abs(margin))
-        value = w @ (np.log1p(gentle) + np.maximum(-margin, 0)) + 0.5 * (penalty * u) @ u
-        miss = np.where(margin > 0, gentle, 1.0) / (1.0 + gentle)
-        return float(value), -(z.T @ (w * sign * miss)) + penalty * u
+        value = float((self.w * (np.log1p(gentle) + np.maximum(-margin, 0))).sum())
+        miss = -self.w * self.sign * np.where(margin > 0, gentle, 1.0) / (1.0 + gentle)
+        return value, miss.astype(scores.dtype)
 
-    return loss
+    def spread(self, scores: np.ndarray) -> np.ndarray:
+        """Weight of each item in the curvature: w p (1 - p)."""
+        p = 1.0 / (1.0 + np.exp(-np.clip(scores, -30, 30)))
+        return np.asarray(self.w * p * (1 - p))
 
 
-def _softmax(z: np.ndarray, y: np.ndarray, w: np.ndarray, penalty: np.ndarray, classes: int) -> Any:
-    rows = np.arange(len(y))
-    even = bool((w == w[0]).all())
+class _Softmax:
+    """Log loss of scores (n, K), and its slope."""
 
-    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        u = flat.reshape(-1, classes)
-        scores = z @ u
+    def __init__(self, y: np.ndarray, w: np.ndarray, classes: int) -> None:
+        self.y, self.w, self.rows = y, w[:, None], np.arange(len(y))
+        self.even = bool((w == w[0]).all())
+
+    def __call__(self, scores: np.ndarray) -> tuple[float, np.ndarray]:
         scores -= scores.max(1, keepdims=True)
-        own = scores[rows, y]
+        own = scores[self.rows, self.y].astype(float)
         np.exp(scores, out=scores)
-        total = scores.sum(1)
-        value = w @ (np.log(total) - own) + 0.5 * (penalty[:, None] * u * u).sum()
-        scores /= total[:, None]
-        scores[rows, y] -= 1.0
-        if even:
-            gradient = (z.T @ scores) * w[0]
-        else:
-            scores *= w[:, None]
-            gradient = z.T @ scores
-        gradient += penalty[:, None] * u
-        return float(value), gradient.ravel()
+        total = scores.sum(1, keepdims=True)
+        value = float(self.w[:, 0] @ (np.log(total[:, 0].astype(float)) - own))
+        scores /= total
+        scores[self.rows, self.y] -= 1.0
+        scores *= scores.dtype.type(self.w[0, 0]) if self.even else self.w.astype(scores.dtype)
+        return value, scores
 
-    return loss
+    def spread(self, scores: np.ndarray) -> np.ndarray:
+        """Weight of each item and class in the curvature: w p (1 - p)."""
+        p = _answer(scores, len(scores[0]))
+        return np.asarray(self.w * p * (1 - p))
 
 
 @dataclass
