@@ -73,6 +73,7 @@ SCALES = {
 }
 WORSE = {"coarse 2x": ("coarse", 1), "coarse 4x": ("coarse", 2), "coarse 8x": ("coarse", 3), "noise": ("noise", 3),
          "haze": ("haze", 3), "blur": ("blur", 3)}  # fmt: skip
+WORSE_METRIC = "share of worse copies that are more unsure"
 
 
 def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progress: Any = None) -> Outcome:
@@ -199,14 +200,14 @@ def _rows(data: str, found: Sequence[Found], sizes: Sizes, simulated: bool) -> l
         role = "ours" if word.startswith("head") else "baseline"
         rows.append(Row(data, word, role, "rank correlation with the task's loss, unseen places", value))
     half = Estimate(0.5, "1", 0.5, 0.5, method="a coin", simulated=simulated)
-    rows.append(Row(data, "chance", "baseline", "share of worse copies that are more unsure", half))
+    rows.append(Row(data, "chance", "baseline", WORSE_METRIC, half))
     for word in found[0].worse:
         count, n = (sum(f.worse[word][i] for f in found) for i in (0, 1))
         share = proportion(
             count / len(found), n / len(found), method="pictures of one seed on average", simulated=simulated
         )
         claim = "qualitative: sensitive" if not simulated else ""
-        rows.append(Row(data, word, "ours", "share of worse copies that are more unsure", share, claim))
+        rows.append(Row(data, word, "ours", WORSE_METRIC, share, claim))
     return rows
 
 
@@ -233,6 +234,13 @@ def _verdicts(data: str, rows: Sequence[Row]) -> list[str]:
             words.append(  # free: the classifier is there anyway
                 f"{data}, {part}: the head ranks {how} the classifier's entropy, free of cost ({_between(gain)}): not reproduced"
             )
+    shares = [r for r in rows if r.data == data and r.metric == WORSE_METRIC and r.role == "ours"]
+    up = [r.method for r in shares if r.estimate.low > 0.5]
+    down = [r.method for r in shares if r.estimate.high < 0.5]
+    words.append(
+        f"{data}: of pictures made worse, more are more unsure after {', '.join(up) or 'none'}, more are less unsure after "
+        f"{', '.join(down) or 'none'}; the rest is a coin"
+    )
     return words
 
 
