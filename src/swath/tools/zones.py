@@ -184,6 +184,7 @@ def _page(
         answer=replace(answer, step=answer.step * STEP, words="local climate zone of each cell of 100 m"),
         doubt=_doubt_picture(folder / "doubt.tif"),
         doubt_ends=("sure", "unsure"),
+        confusion=None,
         scene=figures.scene_picture(opened.cubes),
         pixel_m=grid.gsd(opened.grid),
         facts=_facts(opened),
