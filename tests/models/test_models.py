@@ -17,3 +17,11 @@ def test_encoders_of_other_packages_are_found_by_their_entry_point(monkeypatch):
     assert models.load("theirs") == {}
     with pytest.raises(SwathError, match="theirs"):
         models.load("nobodys")
+
+
+def test_the_encoder_that_comes_with_swath_has_two_names():
+    pytest.importorskip("torch")
+    from swath import models
+
+    assert models.load("swath-tiny").config == models.load("tiny").config
+    assert models.load("random:swath-tiny").config == models.load("tiny").config

@@ -34,6 +34,8 @@ CLASSICAL: dict[str, str] = {
     "statistics": "swath.baseline.encoders:Statistics",
     "random-convolutions": "swath.baseline.encoders:RandomConvolutions",
 }
+# Other names of these.
+ALIASES = {"swath-tiny": "tiny"}
 # Files in weights_files/ beside this one, and the sha256 that they must have.
 WEIGHTS: dict[str, tuple[str, str]] = {
     "tiny": ("tiny.safetensors", "0f37404a63b575c4387f33ff4dc7d3df729014d2d38041a0642cd72e2726d73a")
@@ -101,6 +103,7 @@ def load(name: str, weights: str | Path | None = None, **config: Any) -> Any:
     """
     from importlib import import_module
 
+    name = ALIASES.get(name, name)
     if name in CLASSICAL:
         module, _, attribute = CLASSICAL[name].partition(":")
         return getattr(import_module(module), attribute)(**config)
@@ -131,6 +134,7 @@ def load(name: str, weights: str | Path | None = None, **config: Any) -> Any:
 
 def _twin(name: str, seed: int = 0, **config: Any) -> Any:
     """Random weights, but the scaling of the published ones where it is part of the file."""
+    name = ALIASES.get(name, name)
     if name in WEIGHTS:
         from swath.models import weights as files
 
