@@ -18,7 +18,7 @@ from swath.cube.blocks import fsync_folder
 from swath.errors import FormatError, SwathError
 from swath.predict.rows import Store
 from swath.predict.run import cores
-from swath.predict.spots import Encoding, Spot, spots
+from swath.predict.spots import Encoding, Group
 from swath.predict.vectors import scaling, threshold
 
 __all__ = ["Cost", "Encoded", "encode", "measure"]
@@ -63,11 +63,11 @@ def measure(work: Encoding, *, workers: int | None = None) -> Cost:
 
     Raises what the encoder refuses (bands, quantities), FormatError where no scene has a valid pixel.
     """
-    todo = spots(work.sites, work.window, work.by, work.patch)
-    kinds: dict[Any, list[Spot]] = {}
-    by_site: dict[int, list[Spot]] = {}
-    for spot in todo:
-        by_site.setdefault(spot.site, []).append(spot)
+    todo = work.groups()
+    kinds: dict[Any, list[Group]] = {}
+    by_site: dict[int, list[Group]] = {}
+    for group in todo:
+        by_site.setdefault(group.site, []).append(group)
     for site, mine in by_site.items():
         kind = getattr(work.sites[site], "kind", site if len(work.sites) < 16 else 0)
         kinds.setdefault(kind, []).extend(mine)
@@ -84,8 +84,9 @@ def measure(work: Encoding, *, workers: int | None = None) -> Cost:
                 remedy="encode scenes of each sensor into an archive of their own",
             )
         width = wide
-        seconds += _opening(work, mine[0].site) * len({spot.site for spot in mine})
-        seconds, tokens = seconds + took * len(mine), tokens + count * len(mine)
+        windows = sum(len(group.spots) for group in mine)
+        seconds += _opening(work, mine[0].site) * len({group.site for group in mine})
+        seconds, tokens = seconds + took * windows, tokens + count * windows
         memory, slowest = max(memory, peak), max(slowest, took)
     if not width:
         raise FormatError(
@@ -95,7 +96,7 @@ def measure(work: Encoding, *, workers: int | None = None) -> Cost:
     count = todo[-1].first + todo[-1].count
     return Cost(
         scenes=len(work.sites),
-        windows=len(todo),
+        windows=sum(len(group.spots) for group in todo),
         vectors=count,
         tokens=tokens,
         width=width,
@@ -108,22 +109,18 @@ def measure(work: Encoding, *, workers: int | None = None) -> Cost:
     )
 
 
-def _trial(work: Encoding, mine: Sequence[Spot]) -> tuple[float, int, int, int] | None:
-    """Seconds, bytes, tokens and width of one window; None where none of 16 tried has valid pixels."""
+def _trial(work: Encoding, mine: Sequence[Group]) -> tuple[float, int, int, int] | None:
+    """Seconds and tokens of one window, bytes and width; None where none of 16 groups tried has valid pixels."""
     middle = len(mine) // 2
     near = sorted(range(len(mine)), key=lambda i: (abs(i - middle), i))[:8]
     spread = np.unique(np.linspace(0, len(mine) - 1, 8).astype(int)).tolist()
-    error: Exception | None = None
     for i in dict.fromkeys([*near, *spread]):
         try:
             batch = work.read(mine[i])
-        except OSError as wrong:
-            error = wrong
-            continue
+        except OSError:
+            continue  # counted when it is encoded
         if any(p.valid.any() for p in batch.pixels.values()):
             return _timed(work, mine[i])
-    if error is not None and not isinstance(error, SwathError):
-        return None
     return None
 
 
@@ -134,7 +131,7 @@ def _opening(work: Encoding, site: int) -> float:
     return time.perf_counter() - began
 
 
-def _timed(work: Encoding, spot: Spot) -> tuple[float, int, int, int] | None:
+def _timed(work: Encoding, group: Group) -> tuple[float, int, int, int] | None:
     highest = _highest()
     running = tracemalloc.is_tracing()
     if not running:
@@ -142,8 +139,8 @@ def _timed(work: Encoding, spot: Spot) -> tuple[float, int, int, int] | None:
     try:
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
-        batch = work.read(spot)
-        state, arrays = work.compute(spot, batch)
+        batch = work.read(group)
+        state, arrays = work.compute(group, batch)
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         if not running:
@@ -155,16 +152,14 @@ def _timed(work: Encoding, spot: Spot) -> tuple[float, int, int, int] | None:
     _alone()  # as in the run, where each window has one core
     try:
         began = time.perf_counter()
-        work.compute(spot, work.read(spot))
+        work.compute(group, work.read(group))
         took = time.perf_counter() - began
     finally:
         if torch is not None:
             torch.set_num_threads(threads)
-    count = len(arrays[0])
-    if work.by != "patch":
-        side = work.window // max(1, work.patch)
-        count = len(arrays[0]) * side * side
-    return took, max(peak, _highest() - highest), count, arrays[0].shape[1]
+    here, side = len(group.spots), work.window // max(1, work.patch)
+    count = len(arrays[0]) // here * (1 if work.by == "patch" else side * side)
+    return took / here, max(peak, _highest() - highest), count, arrays[0].shape[1]
 
 
 def _highest() -> int:
@@ -213,14 +208,16 @@ def encode(
     FormatError where every window failed, what the encoder refuses, Cancelled from `progress`.
     """
     began, path = time.monotonic(), Path(out)
-    todo = spots(work.sites, work.window, work.by, work.patch)
+    todo = work.groups()
+    windows = sum(len(group.spots) for group in todo)
     say = progress or (lambda done, total, what: None)
     known = {k: v for k, v in facts.items() if k != "sites"}
     places = [[s.name, list(s.shape), list(s.days)] for s in work.sites]
     mark = [known, inputs, places, work.window, work.by, work.patch, work.most, sorted(work.allow), width, path.name]
     store = Store(path, work, todo, width, mark, say)
     try:
-        rest = [spot for spot in todo if spot.index not in store.journal.done]
+        rest = [group for group in todo if group.index not in store.journal.done]
+        resumed = windows - sum(len(group.spots) for group in rest)
         if scheduler == "threads":
             _by_threads(work, rest, store, workers or cores(), say, len(todo))
         else:
@@ -244,6 +241,8 @@ def encode(
         about = {**facts, "scaling": scale.to_json(), "threshold": asdict(chance) | {"value": _plain(chance.value)}}
         store.vectors(about).write(path)
         count = len(found)
+        failed = sum(len(todo[i].spots) for i, line in store.journal.done.items() if line["state"] == "failed")
+        empty = windows - store.windows_seen() - failed
         store.forget()
         fsync_folder(path.parent)
     finally:
@@ -252,10 +251,10 @@ def encode(
         path=path,
         vectors=count,
         width=width,
-        windows=len(todo),
-        resumed=len(todo) - len(rest),
-        empty=states.count("empty"),
-        failed=states.count("failed"),
+        windows=windows,
+        resumed=resumed,
+        empty=empty,
+        failed=failed,
         reasons=reasons,
         seconds=time.monotonic() - began,
         threshold=chance.value,
@@ -267,14 +266,14 @@ def _plain(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _by_threads(work: Encoding, rest: Sequence[Spot], store: Store, workers: int, say: Progress, total: int) -> None:
+def _by_threads(work: Encoding, rest: Sequence[Group], store: Store, workers: int, say: Progress, total: int) -> None:
     """Encode windows on `workers` threads; this thread alone keeps the journal. Windows under way are finished when
     anything is raised.
     """
     done, coming = total - len(rest), iter(rest)
-    flying: dict[Future[tuple[str, list[int], str]], Spot] = {}
+    flying: dict[Future[tuple[str, list[int], str]], Group] = {}
 
-    def one(spot: Spot) -> tuple[str, list[int], str]:
+    def one(spot: Group) -> tuple[str, list[int], str]:
         state, arrays, reason = work.attempt(spot)
         return state, store.put(spot, state, arrays), reason
 
@@ -287,7 +286,12 @@ def _by_threads(work: Encoding, rest: Sequence[Spot], store: Store, workers: int
             store.finish(spot, state, crc, reason)
         return len(ready)
 
+    import rasterio
+
     pool = ThreadPoolExecutor(workers, "swath-encode", initializer=_alone)
+    # GDAL would keep a twentieth of the machine's memory in decoded blocks; ours are kept by `Windows`.
+    settings = rasterio.Env(GDAL_CACHEMAX=64 << 20)
+    settings.__enter__()
     try:
         say(done, total, "encoding")
         while True:
@@ -305,6 +309,7 @@ def _by_threads(work: Encoding, rest: Sequence[Spot], store: Store, workers: int
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        settings.__exit__()
 
 
 def _alone() -> None:

@@ -17,7 +17,7 @@ from swath.errors import SwathError
 from swath.predict.archive import remove
 from swath.predict.journal import Journal, fingerprint
 from swath.predict.lock import Lock
-from swath.predict.spots import Encoding, Spot
+from swath.predict.spots import Encoding, Group
 from swath.predict.vectors import Vectors
 
 __all__ = ["Store"]
@@ -29,7 +29,7 @@ _SYNC_EVERY = 2.0  # seconds of work that a power cut may cost
 class Store:
     """The part folder: one record a row at its place in a file, and the journal. Any thread may `put`."""
 
-    def __init__(self, out: Path, work: Encoding, todo: Sequence[Spot], width: int, facts: Any, say: Progress) -> None:
+    def __init__(self, out: Path, work: Encoding, todo: Sequence[Group], width: int, facts: Any, say: Progress) -> None:
         self.out, self.work, self.todo, self.width = out, work, todo, width
         self.folder = out.with_name(f".{out.name}.part")
         self.kind = np.dtype([("vector", "<f4", (width,)), ("lonlat", "<f8", (2,)), ("day", "<f8"), ("seen", "u1")])
@@ -67,7 +67,7 @@ class Store:
             raise refuse(error, self.folder) from error
         self.journal = Journal.start(journal, mark)
 
-    def _crc(self, spot: Spot) -> int:
+    def _crc(self, spot: Group) -> int:
         size = self.kind.itemsize
         return zlib.crc32(os.pread(self._file, spot.count * size, spot.first * size))
 
@@ -120,6 +120,12 @@ class Store:
             _Text(names, 0), lonlat, day, _Text(names, 1), _Field(table, "vector", index, self.width), dict(facts)
         )
 
+    def windows_seen(self) -> int:
+        """How many windows have any vector."""
+        starts = [spot.first for group in self.todo for spot in group.spots]
+        index = self.vectors({}).vector.index
+        return len(np.unique(np.searchsorted(np.array(starts, np.int64), index, side="right")))
+
     def forget(self) -> None:
         """Remove the part folder, the journal last."""
         self._close_file()
@@ -153,7 +159,7 @@ class _Field:
 class _Names:
     """Keys and places of rows, made when asked for."""
 
-    def __init__(self, work: Encoding, todo: Sequence[Spot], owner: np.ndarray, index: np.ndarray) -> None:
+    def __init__(self, work: Encoding, todo: Sequence[Group], owner: np.ndarray, index: np.ndarray) -> None:
         self.work, self.todo, self.owner, self.index = work, todo, owner, index
 
     def at(self, rows: Any) -> list[tuple[str, str]]:

@@ -75,6 +75,11 @@ class SceneSite:
     days: tuple[float, ...]
     kind: tuple[Any, ...]
 
+    @property
+    def bands(self) -> int:
+        """How many bands all its sensors have."""
+        return sum((len(k) - 1) // 2 for k in self.kind)
+
     def cubes(self) -> dict[str, xr.DataArray]:
         """The aligned cubes, opened anew."""
         return open_scenes(list(self.items), self.reading, gsd=self.gsd).cubes

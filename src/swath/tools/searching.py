@@ -166,7 +166,7 @@ def of_image(found: Vectors, path: str | Path, reading: Reading, weights: str | 
     Raises FormatError for another encoder or file, BandError for other bands.
     """
     from swath.models import CLASSICAL
-    from swath.predict.spots import Encoding, spots
+    from swath.predict.spots import Encoding, groups
     from swath.tools.embed import patch_of
     from swath.tools.encoding import encoder_of, sites_of
 
@@ -184,7 +184,7 @@ def of_image(found: Vectors, path: str | Path, reading: Reading, weights: str | 
     work = Encoding(
         grouped.sites, network, int(facts["window"]), "window", patch_of(network), int(network.needs.dates[1])
     )
-    todo = spots(work.sites, work.window, "window")
+    todo = groups(work.sites, work.window, "window")
     few = [todo[i] for i in np.unique(np.linspace(0, len(todo) - 1, MOST_WINDOWS).astype(int))]
     parts = []
     for spot in few:
