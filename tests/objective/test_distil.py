@@ -19,6 +19,15 @@ from swath.sample.loader import Chips, take  # noqa: E402
 from swath.train.fit import Rules, fit  # noqa: E402
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Networks this small wait for their threads on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def scenes():
     return sea(48, seed=0, size=16, shares=np.ones(10))

@@ -18,6 +18,15 @@ from swath.train.fit import Rules, fit  # noqa: E402
 SCENES = sea(90, seed=0, size=16, duplicates=0.3)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Networks this small wait for their threads on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class KilledError(Exception):
     pass
 
