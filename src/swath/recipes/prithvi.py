@@ -71,15 +71,15 @@ class Sizes:
 
     dim: int = 128
     depth: int = 4
-    size: int = 96
+    size: int = 64
     patch: int = 8
-    worlds: int = 10
+    worlds: int = 12
     tests: int = 10
     examples: int = 96
-    epochs: int = 24
+    epochs: int = 20
     gaps: int = 60
-    modis_epochs: int = 45
-    tuned: int = 30
+    modis_epochs: int = 24
+    tuned: int = 20
     seeds: int = 5
     scene: tuple[int, int] = (700, 1000)
 
@@ -103,7 +103,7 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
     real = Path(data) if data is not None and (Path(data) / "eopatch").is_dir() else None
     model = _network(sizes, 3, sizes.size, sizes.patch)
     learnt = hls_toy.series(range(100, 100 + sizes.worlds), size=sizes.size)
-    history = _pretrain(model, _mixture(learnt, sizes, real, seed), sizes.epochs, seed)
+    history = _pretrain(model, _mixture(learnt, sizes, real, seed), sizes.epochs, seed, progress)
     say(1, 5, "gaps in made series")
     filled: dict[str, Filled] = {"made series": _made_gaps(model, sizes, seed)}
     verdicts: list[str] = []
@@ -153,8 +153,9 @@ def _network(sizes: Sizes, frames: int, image: int | tuple[int, int], patch: int
     )  # fmt: skip
 
 
-def _pretrain(model: Prithvi, source: Any, epochs: int, seed: int) -> list[dict[str, Any]]:
-    return fit(model, source, MaskedPatches(0.75, forget=0.0), Rules(epochs, rate=2e-3, warmup=30, seed=seed))
+def _pretrain(model: Prithvi, source: Any, epochs: int, seed: int, say: Any = None) -> list[dict[str, Any]]:
+    rules = Rules(epochs, rate=2e-3, warmup=30, seed=seed)
+    return fit(model, source, MaskedPatches(0.75, forget=0.0), rules, progress=say)
 
 
 def _mixture(learnt: Batch, sizes: Sizes, real: Path | None, seed: int) -> Turns:
@@ -201,10 +202,10 @@ def _modis_gaps(real: Path, sizes: Sizes, seed: int) -> dict[str, Filled]:
 
 def _land_use(model: Prithvi, real: Path, sizes: Sizes, seed: int) -> few.Curve:
     """The Slovenian patch: blocks of half of its squares are labelled, the other squares are the test."""
-    batch = slovenia.triple(real / "eopatch", sizes.size)
+    batch = slovenia.triple(real / "eopatch")
     truth = np.asarray(batch.target)[0]
     features = next(iter(batch.pixels.values())).values[0].reshape(-1, truth.size).T
-    squares, blocks = (slovenia.blocks(truth.shape, n) for n in (max(8, sizes.size // 4), 8))
+    squares, blocks = (slovenia.blocks(truth.shape, n) for n in (24, 8))
     ways = {
         "pre-trained": lambda label, s: _tuned(copy.deepcopy(model), sizes, batch, label, s),
         "random start": lambda label, s: _tuned(None, sizes, batch, label, s),

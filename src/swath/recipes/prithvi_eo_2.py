@@ -77,15 +77,15 @@ class Sizes:
 
     dim: int = 256
     depth: int = 4
-    small: int = 96
-    size: int = 64
+    small: int = 64
+    size: int = 48
     patch: int = 8
     worlds: int = 12
     tests: int = 10
     examples: int = 96
-    epochs: int = 24
-    varied: int = 8
-    modis: int = 30
+    epochs: int = 10
+    varied: int = 6
+    modis: int = 20
     gaps: int = 40
     seeds: int = 5
 
@@ -113,7 +113,7 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
     say(1, 4, "the main network")
     real = None if data is None else Path(data)
     model = _network(sizes.dim, sizes.depth, sizes, seed, decoder=128)
-    history = _pretrain(model, _mixture(learnt, sizes, real, seed), sizes.epochs, 0.75, seed)
+    history = _pretrain(model, _mixture(learnt, sizes, real, seed), sizes.epochs, 0.75, seed, progress)
     plain = {way: or_mean(filler) for way, filler in FILLERS.items()}
     asked = hidden_patches(test, sizes.patch, seed)
     filled = {"made series": compare({OURS: model.fill, **plain}, test, asked, peak=0.5, simulated=True)}
@@ -156,8 +156,10 @@ def _network(
     return Prithvi("tiny", dim=dim, depth=depth, heads=4, frames=frames, **{**base, **more})
 
 
-def _pretrain(model: Prithvi, source: Any, epochs: int, ratio: float, seed: int) -> list[dict[str, Any]]:
-    return fit(model, source, MaskedPatches(ratio), Rules(epochs, rate=2e-3, warmup=20, seed=seed))
+def _pretrain(
+    model: Prithvi, source: Any, epochs: int, ratio: float, seed: int, say: Any = None
+) -> list[dict[str, Any]]:
+    return fit(model, source, MaskedPatches(ratio), Rules(epochs, rate=2e-3, warmup=20, seed=seed), progress=say)
 
 
 def _choices(learnt: Batch, test: Batch, sizes: Sizes, seed: int) -> tuple[list[Row], list[str]]:
@@ -168,7 +170,7 @@ def _choices(learnt: Batch, test: Batch, sizes: Sizes, seed: int) -> tuple[list[
         for name, change in VARIANTS.items():
             change = dict(change)
             ratio, dates = change.pop("ratio", 0.75), change.get("frames", 3)
-            model = _network(sizes.small, min(3, sizes.depth), sizes, s, **change)
+            model = _network(sizes.small, min(2, sizes.depth), sizes, s, **change)
             some = cuts(learnt, dates=dates, size=sizes.size, count=sizes.examples * 3 // dates, seed=s, gap=(1, 3))
             _pretrain(model, Chips(replace(some, target=None), batch=24 // dates, seed=s), sizes.varied, ratio, s)
             ways[name] = each_date(model.fill) if dates == 1 else model.fill
@@ -212,7 +214,7 @@ def _modis(real: Path, sizes: Sizes, plain: Mapping[str, Any], seed: int) -> Fil
     series = mato_grosso.load(real / "modis_mato_grosso")
     before, after = (between(series, part) for part in (slice(0, 92), slice(92, None)))
     own = {"bands": bands, "statistics": measured(before, bands), "image": field, "patch": 3}
-    model = _network(sizes.small, min(3, sizes.depth), sizes, seed, **own)
+    model = _network(sizes.small, min(2, sizes.depth), sizes, seed, **own)
     some = cuts(before, dates=3, size=field, count=max(8, sizes.examples // 2), seed=seed)
     _pretrain(model, Chips(some, batch=8, seed=seed), sizes.modis, 0.75, seed)
     test = cuts(after, dates=3, size=field, count=sizes.gaps, seed=seed + 1)
