@@ -135,8 +135,26 @@ def compare(
         run.heads(name, encoder, role, found)
     run.alone()
     entries = tuple(run.entries)
+    run.notes += _absent(collection, items, entries)
     known = {n: twin_name(n) for n in (twins or {}) if twin_name(n) not in refused}
     return Comparison(collection, entries, refused, lack, idle, known, identical(entries), tuple(run.notes))
+
+
+def _absent(collection: Collection, items: Items, entries: tuple[Entry, ...]) -> list[str]:
+    """Classes without a label, which no mean counts, and classes that some share's training never held."""
+    words = []
+    there = np.unique(items.target) if collection.classes else np.zeros(0)
+    if none := [c for i, c in enumerate(collection.classes) if i not in there]:
+        words.append(
+            f"{len(none)} of {len(collection.classes)} classes have no label and count in no mean: {', '.join(none)}"
+        )
+    for share in sorted({e.share for e in entries}):
+        lost = sorted({c for e in entries if e.share == share for c in e.scores.absent} - set(none))
+        if lost:
+            words.append(
+                f"with {100 * share:g} % of the labels training never held {', '.join(lost)}: missed there by all"
+            )
+    return words
 
 
 def twin_name(name: str) -> str:

@@ -14,13 +14,13 @@ from swath.bench.sets import NAMES, named
 from swath.errors import FormatError, LabelError, SwathError
 from swath.sample.burn import priority
 from swath.sample.loader import join, take
-from swath.sample.pieces import pieces
-from swath.sample.window import read
+from swath.sample.window import Windows, read
 from swath.tools.job import Progress
 from swath.tools.scenes import Opened, Reading, open_scenes
 
 if TYPE_CHECKING:
     from swath.batch import Batch
+    from swath.sample.labels import Labels
 
 __all__ = ["collection_of"]
 
@@ -156,14 +156,18 @@ def _scenes(
             continue
         opened = open_scenes([str(path)], reading)
         try:
-            target, kind = _target(source, opened, names, column)
+            found = _labels(source, opened, names, column)
         except SwathError as error:
             lost.append(f"{path.name}: {error}")
             continue
-        kinds.add(kind)
+        part = _windows(path.stem, opened, found, min(window, *opened.shape), MOST)
+        if part is None:
+            lost.append(f"{path.name}: no label in a whole window of {window} pixels")
+            continue
+        kinds.add(found.kind)
         simulated = simulated or opened.simulated
         notes += opened.notes
-        parts.append(_windows(path.stem, opened, target, window))
+        parts.append(part)
     if not parts:
         raise LabelError(
             rule="scenes come with masks (NAME_mask.tif beside NAME.tif, or --labels FOLDER) or with --labels FILE",
@@ -199,32 +203,36 @@ def _mask_of(path: Path, labels: str | Path | None) -> Path | None:
     return None
 
 
-def _target(source: Path, opened: Opened, names: list[str], column: str | None) -> tuple[np.ndarray, str]:
-    """(H, W) of indices into `names`, which grows, or of numbers; negative or NaN where none."""
+def _labels(source: Path, opened: Opened, names: list[str], column: str | None) -> Labels:
+    """Labels on the scene; the values of classes are indices into `names`, which grows."""
     from swath.sample import labels
 
     found = labels.read(str(source), opened.grid, shape=opened.shape, column=column, least=1)
     if found.kind == "number":
-        target = np.full(opened.shape, np.nan)
-        target[found.row, found.column] = found.value
-        return target, "number"
-    for name in found.names:
-        if name not in names:
-            names.append(name)
+        return found
+    names += [n for n in found.names if n not in names]
     at = np.array([names.index(n) for n in found.names])
-    indices = np.full(opened.shape, -1, np.int64)
-    indices[found.row, found.column] = at[found.value]
-    return indices, "class"
+    return replace(found, value=at[found.value])
 
 
-def _windows(name: str, opened: Opened, target: np.ndarray, window: int) -> Batch:
-    """The windows that hold a label; a scene smaller than the window is refused by `pieces`."""
-    height, width = opened.shape
-    whole = read(opened.cubes, slice(0, height), slice(0, width))
-    cut = pieces(replace(whole, target=target[None], key=(name,), place=(name,)), min(window, height, width))
-    goal = np.asarray(cut.target)
-    known = np.isfinite(goal) if goal.dtype.kind == "f" else goal >= 0
-    return take(cut, np.flatnonzero(known.any((1, 2))))
+def _windows(name: str, opened: Opened, found: Labels, side: int, most: int) -> Batch | None:
+    """Windows of `side` pixels that hold a label, at most so many, drawn evenly; only these are read. None: there is none."""
+    height, width = (n // side for n in opened.shape)
+    inside = (found.row < height * side) & (found.column < width * side)
+    block = (found.row // side * width + found.column // side)[inside]
+    chosen = np.unique(block)
+    chosen = np.sort(chosen[np.argsort(priority(chosen, 5), kind="stable")[:most]])
+    reader, parts = Windows(opened.cubes), []
+    for b in chosen:
+        y, x = int(b) // width * side, int(b) % width * side
+        mine = np.flatnonzero(inside)[block == b]
+        target = np.full((1, side, side), np.nan if found.kind == "number" else -1)
+        target[0, found.row[mine] - y, found.column[mine] - x] = found.value[mine]
+        key = f"{name}/{y}_{x}"
+        one = reader.read(slice(y, y + side), slice(x, x + side))
+        goal = target if found.kind == "number" else target.astype(np.int64)
+        parts.append(replace(one, target=goal, key=(key,), place=(key,)))
+    return join(parts) if parts else None
 
 
 def known_names() -> list[str]:
