@@ -19,7 +19,7 @@ from swath.errors import FormatError, OutputError, need
 __all__ = ["BLOCK_BYTES", "Columns", "Rows", "Writer", "open_columns", "rows_a_block"]
 
 FORMAT = 1
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 4 << 20
 NAMES = ("key", "place", "lon", "lat", "day", "vector")
 
 
@@ -37,7 +37,7 @@ class Rows(Protocol):
 
 
 def rows_a_block(width: int) -> int:
-    """How many vectors of `width` float32 make a block: a power of two, at most 16 MB."""
+    """How many vectors of `width` float32 make a block: a power of two, at most 4 MB."""
     return int(1 << max(6, (BLOCK_BYTES // (4 * max(1, width))).bit_length() - 1))
 
 

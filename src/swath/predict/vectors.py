@@ -59,7 +59,7 @@ class Vectors:
         return int(self.vector.shape[1])
 
     def blocks(self, size: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
-        """(first row, (n, D) float32) of each block of `size` rows; 16 MB by default."""
+        """(first row, (n, D) float32) of each block of `size` rows; 4 MB by default."""
         step = size or archive.rows_a_block(self.width)
         for start in range(0, len(self), step):
             yield start, np.asarray(self.vector[start : start + step], np.float32)
@@ -212,6 +212,11 @@ def like(
     return Hits(row, similarity, left)
 
 
+def _rows(vectors: Vectors, queries: int) -> int:
+    """Rows of a block: few enough that their similarities to all queries take no more memory than the vectors."""
+    return max(64, min(archive.rows_a_block(vectors.width), (2 << 20) // max(1, queries)))
+
+
 def _directions(vectors: Vectors, query: np.ndarray, k: int, scale: Scaling) -> np.ndarray:
     if query.ndim != 2 or query.shape[1] != vectors.width or k < 1:
         raise SwathError(
@@ -244,7 +249,7 @@ def _best(
     out for what is not wanted.
     """
     kept = [(np.empty(0, np.int64), np.empty(0), 0) for _ in (wanted[:1] if together else wanted)]
-    for start, part in vectors.blocks(block):
+    for start, part in vectors.blocks(block or _rows(vectors, len(wanted))):
         unit = scale(part)
         able = unit.any(1)
         if where is not None:
@@ -299,7 +304,7 @@ def threshold(
     names, own = np.unique(some.place, return_inverse=True)
     number = {str(name): i for i, name in enumerate(names)}
     best = np.full(len(rows), -np.inf)
-    for start, part in vectors.blocks(block):
+    for start, part in vectors.blocks(block or _rows(vectors, len(rows))):
         other = scale(part)
         near = np.round(other @ unit.T, 9)
         near[~other.any(1)] = -np.inf
