@@ -19,7 +19,10 @@ def test_the_recipe_keeps_the_rules_without_real_data():
 
 
 @pytest.mark.slow
-def test_the_published_shapes_are_built():
-    facts = pangaea.published_shapes()
-    assert facts["parameters of UPerNet 512 on ViT-B, 2 classes"] > 30_000_000
-    assert "224, 224" in facts["one step of UPerNet 512 at batch 1"]
+def test_the_published_configuration_is_built_and_stepped_once(tmp_path):
+    outcome = pangaea.run("paper", tmp_path)
+    counts = {r.method: r.estimate.value for r in outcome.rows}
+    assert 30e6 < counts["UPerNet 512 on ViT-B, 2 classes"] < 45e6
+    step = outcome.facts["one step of UPerNet 512 at batch 1"]
+    assert step["output"] == [1, 2, 224, 224]
+    assert step["moved"]

@@ -1,55 +1,46 @@
-"""A published configuration of Prithvi at full size: its parameters, and one step of training on one example."""
+"""The published configuration of the protocol (PANGAEA): sizes of its heads, and one step at batch 1."""
 
 from __future__ import annotations
 
-import time
+from typing import Any
 
-import torch
-
-from swath.estimate import Estimate
-from swath.models.prithvi import Prithvi
-from swath.report.outcome import Row
-
-__all__ = ["one_step"]
+__all__ = ["counts", "one_step"]
 
 
-def one_step(size: str, claimed: dict[str, int], *, rate: float = 1e-3) -> tuple[list[Row], dict[str, object]]:
-    """Rows of parameters beside the published counts, and facts of one step: batch of one, plain gradient descent."""
-    began = time.monotonic()
-    torch.manual_seed(0)
-    model = Prithvi(size)
-    rows: list[Row] = []
-    exact = "counted, not estimated: no interval"
-    for part, count in claimed.items():
-        own = sum(p.numel() for p in getattr(model, part).parameters())
-        name = f"parameters of the {part}"
-        rows.append(Row("configuration", f"prithvi:{size}", "ours", name, Estimate(own, "count", n=1, reason=exact)))
-        card = Estimate(count, "count", n=1, reason="as published: no interval")
-        rows.append(Row("configuration", "published", "baseline", name, card))
-    shape = model.shape
-    side = shape.image if isinstance(shape.image, int) else shape.image[0]
-    side = side // shape.patch * shape.patch
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(1, len(model.bands), shape.frames, side, side, generator=generator)
-    when = torch.tensor([[[2020.0, 30.0 * i] for i in range(shape.frames)]])
-    where = torch.tensor([[47.3, 8.5]])
-    noise = torch.rand(1, shape.frames * (side // shape.patch) ** 2, generator=generator)
-    first = model.mae(x, when, where, noise=noise)
-    first.loss.backward()
-    tokens = tuple(first.latent.shape)
-    before = float(first.loss.detach())
-    del first
-    with torch.no_grad():
-        for p in model.parameters():
-            if p.grad is not None:
-                p -= rate * p.grad
-                p.grad = None
-        after = float(model.mae(x, when, where, noise=noise).loss)
-    facts: dict[str, object] = {
-        "input": list(x.shape),
-        "encoded": list(tokens),
-        "loss before and after the step": [round(before, 5), round(after, 5)],
-        "tensors": len(model.state_dict()),
-        "seconds": round(time.monotonic() - began, 1),
-    }
-    return rows, facts
+def counts() -> dict[str, int]:
+    """Parameters of the head, of L-TAE and of the U-Net as published, made without memory."""
+    import torch
+
+    from swath.bench.features import parameters
+    from swath.nn.ltae import LTAE
+    from swath.nn.unet import UNet
+    from swath.nn.upernet import UPerNet
+
+    found = {}
+    with torch.device("meta"):
+        for name, width in (("ViT-S", 384), ("ViT-B", 768), ("ViT-L", 1024)):
+            found[f"UPerNet 512 on {name}, 2 classes"] = parameters(UPerNet([width] * 4, 2))
+        found["L-TAE, 768 channels"] = parameters(LTAE(768))
+        for bands in (6, 11, 15):
+            found[f"U-Net 64 to 512, {bands} bands"] = parameters(UNet(bands, 2))
+    return found
+
+
+def one_step() -> dict[str, Any]:
+    """Shape and loss of UPerNet 512 on four maps of ViT-B at batch 1, and whether a plain SGD step moved it."""
+    import torch
+
+    from swath.nn.upernet import UPerNet
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        head = UPerNet([768] * 4, 2, norm="group")  # batch norm has no deviation at batch 1 under a pool of 1
+        maps = [torch.randn(1, 768, 14, 14) for _ in range(4)]
+        optimiser = torch.optim.SGD(head.parameters(), lr=1e-4)
+        before = head.conv_seg.weight.detach().clone()
+        output = head(maps, (224, 224))
+        loss = torch.nn.functional.cross_entropy(output, torch.zeros(1, 224, 224, dtype=torch.long))
+        loss.backward()
+        optimiser.step()
+    moved = bool((head.conv_seg.weight != before).any())
+    return {"output": list(output.shape), "loss": round(float(loss.detach()), 4), "moved": moved}
