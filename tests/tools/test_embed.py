@@ -112,6 +112,20 @@ def test_whole_and_window_by_window_agree_with_the_encoder_itself(scenes, tmp_pa
     )
 
 
+def test_windows_taken_together_are_as_they_are_alone(scenes, tmp_path, monkeypatch):
+    from swath.predict import spots
+
+    together = embed(files(scenes), encoder="statistics", by="date", window=16, out=tmp_path / "a.zarr")
+    monkeypatch.setattr(spots, "TOGETHER", 1)
+    alone = embed(files(scenes), encoder="statistics", by="date", window=16, out=tmp_path / "b.zarr")
+    a, b = vectors.read(together.out), vectors.read(alone.out)
+    assert list(a.key) == list(b.key)
+    np.testing.assert_array_equal(a.lonlat, b.lonlat)
+    np.testing.assert_array_equal(a.day, b.day)
+    np.testing.assert_allclose(a.vector, b.vector, rtol=1e-5, atol=1e-6)
+    assert together.empty == alone.empty == 4
+
+
 def test_the_same_bytes_by_again_and_by_dask(scenes, tmp_path):
     pytest.importorskip("distributed")
     a = embed(files(scenes), encoder="statistics", out=tmp_path / "a" / "e.zarr")

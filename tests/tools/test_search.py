@@ -151,3 +151,14 @@ def test_parquet_is_searched_as_zarr_is(tmp_path):
     a = search(path, like=["15.0,46.0"], k=5, out=tmp_path / "a")
     b = search(tmp_path / "e.parquet", like=["15.0,46.0"], k=5, out=tmp_path / "b")
     assert a.hits == b.hits
+
+
+def test_the_shell_takes_places_as_people_type_them(tmp_path, capsys):
+    from swath.doors.cli import run
+
+    path = str(archive(tmp_path))
+    words = ["search", path, "--like", "15.0,46.0", "--not", "15.0168,46.0", "-k", "2", "--out", str(tmp_path / "o")]
+    assert run(words) == 0
+    assert "similar" in capsys.readouterr().out
+    assert run(["search", path, "--like", "-55.5,-11.7", "--out", str(tmp_path / "p")]) == 2
+    assert "from the nearest vector" in capsys.readouterr().err

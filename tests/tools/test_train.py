@@ -188,6 +188,13 @@ def test_what_is_no_model_is_refused_in_a_line(trained, world, tmp_path):
     assert not list(tmp_path.glob("m.*"))
 
 
+def test_grounds_with_other_dates_learn_together(world, tmp_path):
+    made = train([*files(world, 1), *files(world, 2)[:1]], labels=str(world / "labels.gpkg"), encoder="statistics",
+                 out=tmp_path / "m.safetensors", simulated=True)  # fmt: skip
+    assert dict(made.beside)["random forest on bare pixels"].value > 0.5
+    assert solved.load(made.out).facts["labels"] > 150
+
+
 def test_numbers_are_learned_too(world, tmp_path):
     result = train(files(world, 1, 2), labels=str(world / "heights.gpkg"), encoder="statistics", kind="number",
                    out=tmp_path / "h.safetensors", simulated=True)  # fmt: skip

@@ -150,7 +150,7 @@ def search(
     from swath.predict import vectors as keeping
     from swath.tools import searching
 
-    asked = {k: v for k, v in locals().items() if k not in ("keeping", "searching")}
+    asked = {name: value for name, value in locals().items() if name not in ("keeping", "searching")}
     pictures = [like_image] if isinstance(like_image, (str, Path)) else list(like_image or [])
     wanted = searching.where_of(like)
     if (not wanted and not pictures) or k < 1:

@@ -156,7 +156,7 @@ def train(
     from swath.tools.encoding import encoder_of, sites_of
 
     outside = ("contest", "curves", "training", "tuning", "encoder_of", "sites_of")
-    asked = {k: v for k, v in locals().items() if k not in outside and k != "outside"}
+    asked = {name: value for name, value in locals().items() if name not in outside and name != "outside"}
     path = Path(out)
     if path.suffix != ".safetensors":
         raise OutputError(
@@ -174,7 +174,7 @@ def train(
     reads = [i for site in grouped.sites for i in site.items] + [p for p in (labels, weights) if p is not None]
     job = Job.start("train", asked, [*reads, *(unlabelled or [])])
     if unlabelled:
-        more = sites_of(unlabelled, replace_dates(reading), gsd=gsd, progress=progress)
+        more = sites_of(unlabelled, _anywhere(reading), gsd=gsd, progress=progress)
         network, words = tuning.continued(network, more.sites, epochs=CONTINUED, seed=seed)
         say.append(words)
     options = {"column": column, "kind": kind, "classes": classes, "xy": xy, "crs": crs, "seed": seed}
@@ -238,7 +238,7 @@ def train(
     )
 
 
-def replace_dates(reading: Reading) -> Reading:
+def _anywhere(reading: Reading) -> Reading:
     """For scenes without labels: the same reading, wherever and whenever they are."""
     from dataclasses import replace
 

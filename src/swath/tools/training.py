@@ -90,6 +90,7 @@ def gather(
     grounds: list[Ground] = []
     parts: list[dict[str, np.ndarray]] = []
     ids: list[np.ndarray] = []
+    kinds_of_dates: set[tuple[int, ...]] = set()
     rows: list[np.ndarray] = []
     sides: list[int] = []
     above = 0
@@ -111,6 +112,7 @@ def gather(
         places = split.blocks(labels, side.px)
         ground = Ground(site, windows, labels.row, labels.column)
         x, bare, good = features_at(ground, planes)
+        kinds_of_dates.add(tuple(cube.sizes.get("time", 1) for cube in cubes.values()))
         if not good.any():
             say.append(f"{site.name}: no label lies on valid pixels, left out")
             continue
@@ -119,7 +121,7 @@ def gather(
         value = labels.value if kind == "number" else np.array([names.index(labels.names[v]) for v in labels.value])
         n = len(grounds)
         parts.append(
-            {"x": x[good], "spectra": bare[good], "y": value[good], "row": labels.row[good],
+            {"x": x[good], "raw": bare[0][good], "brief": bare[1][good], "y": value[good], "row": labels.row[good],
              "column": labels.column[good], "ground": np.full(int(good.sum()), n), "thing": labels.thing[good]}
         )  # fmt: skip
         grounds.append(ground)
@@ -131,9 +133,7 @@ def gather(
             say.append(f"{site.name}: {side.words}")
     if not parts or planes is None or sensors is None:
         raise LabelError(rule="labels must lie on pixels that were seen", got="none does", remedy="use clearer scenes")
-    spectra = [p["spectra"] for p in parts]
-    if len({s.shape[1] for s in spectra}) > 1:
-        spectra = [_summarised(s, sum(len(h.bands) for h in sensors)) for s in spectra]
+    spectra = [p["raw" if len(kinds_of_dates) == 1 else "brief"] for p in parts]
     joined = {k: np.concatenate([p[k] for p in parts]) for k in ("x", "y", "row", "column", "ground")}
     _, thing = np.unique(
         np.stack([joined["ground"], np.concatenate([p["thing"] for p in parts])], 1), axis=0, return_inverse=True
@@ -238,37 +238,42 @@ def read_tile(ground: Ground, planes: Planes, top: int, left: int) -> tuple[Batc
     return ground.windows.read(rows, columns), top - rows.start, left - columns.start
 
 
-def features_at(ground: Ground, planes: Planes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(n, D) features, (n, F) bare values of all dates and bands (NaN where missing), (n,) whether there are any."""
+def features_at(ground: Ground, planes: Planes) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """(n, D) features; bare values (n, F) of all dates and bands, and (n, G) their mean, deviation, least and most over
+    dates, for grounds with other dates (NaN where missing); (n,) whether there are features.
+    """
     n = len(ground.row)
     x = np.zeros((n, planes.width), np.float32)
     good = np.zeros(n, bool)
-    bare: np.ndarray | None = None
+    bare: list[np.ndarray] = []
     for top, left, index in tiles_of(ground, planes, ground.row, ground.column):
         batch, y, c = read_tile(ground, planes, top, left)
         values, valid = planes.tile(batch, y, c)
         r, k = ground.row[index] - top, ground.column[index] - left
         x[index], good[index] = values[:, r, k].T, valid[r, k]
-        parts = [
-            np.where(p.valid[0][..., y + r, c + k], p.values[0][..., y + r, c + k], np.nan).reshape(-1, len(index))
+        series = [
+            np.where(p.valid[0][..., y + r, c + k], p.values[0][..., y + r, c + k], np.nan)
             for p in batch.pixels.values()
         ]
-        spectra = np.concatenate(parts).T
-        bare = np.full((n, spectra.shape[1]), np.nan, np.float32) if bare is None else bare
-        bare[index] = spectra
+        found = (
+            np.concatenate([v.reshape(-1, len(index)) for v in series]).T,
+            np.concatenate([_summary(v) for v in series]).T,
+        )
+        bare = bare or [np.full((n, f.shape[1]), np.nan, np.float32) for f in found]
+        for whole, part in zip(bare, found, strict=True):
+            whole[index] = part
     good &= np.isfinite(x).all(1)
-    return x, np.zeros((n, 0), np.float32) if bare is None else bare, good
+    nothing = np.zeros((n, 0), np.float32)
+    return x, (bare[0], bare[1]) if bare else (nothing, nothing), good
 
 
-def _summarised(series: np.ndarray, bands: int) -> np.ndarray:
-    """Mean, deviation, least and most of each band over its dates, where grounds have other dates."""
+def _summary(series: np.ndarray) -> np.ndarray:
+    """(4 C, n) of (T, C, n): mean, deviation, least and most over the dates."""
     import warnings
 
-    cube = series.reshape(len(series), -1, bands) if series.shape[1] % bands == 0 else series[:, :, None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # all missing: NaN
-        parts = [f(cube, axis=1) for f in (np.nanmean, np.nanstd, np.nanmin, np.nanmax)]
-    return np.concatenate(parts, axis=1)
+        return np.concatenate([f(series, axis=0) for f in (np.nanmean, np.nanstd, np.nanmin, np.nanmax)])
 
 
 def _enough(lesson: Lesson, say: list[str]) -> Lesson:
