@@ -58,8 +58,12 @@ def run(argv: list[str]) -> int:
 
 
 def _carry_out(verb: str, words: list[str]) -> int:
+    import warnings
+
     from swath.errors import Cancelled, SwathError
 
+    # Pictures without georeference are said in the notes; the library's warning would come once a file and thread.
+    warnings.filterwarnings("ignore", message="Dataset has no geotransform")
     try:
         return _call(verb, words)
     except SwathError as error:

@@ -94,6 +94,8 @@ class Cutter:
         values = _coarse(da, thin_of((da.sizes["y"], da.sizes["x"]), 128))
         good = np.isfinite(values).all(axis=0)
         ends = [np.percentile(plane[good], [2, 98]) if good.any() else np.array([0.0, 1.0]) for plane in values]
+        if da.dtype == np.uint8:  # a picture made to be looked at
+            ends = [np.array([0.0, 255.0])] * len(ends)
         return cls(da, np.array(ends))
 
     def cut(self, rows: slice, columns: slice, *, longest: int = 160) -> np.ndarray:
@@ -102,7 +104,8 @@ class Cutter:
         values = _coarse(part, thin_of((part.sizes["y"], part.sizes["x"]), longest))
         good = np.isfinite(values).all(axis=0)
         low, high = self.ends[:, 0, None, None], self.ends[:, 1, None, None]
-        share = np.clip((np.nan_to_num(values) - low) / np.where(high > low, high - low, 1.0), 0, 1) ** 0.8
+        share = np.clip((np.nan_to_num(values) - low) / np.where(high > low, high - low, 1.0), 0, 1)
+        share = share if self.da.dtype == np.uint8 else share**0.8
         image = np.zeros((*good.shape, 4), np.uint8)
         image[..., :3] = np.round(255 * share).astype(np.uint8).transpose(1, 2, 0)
         image[..., 3] = np.where(good, 255, 0)

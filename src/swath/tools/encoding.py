@@ -89,7 +89,7 @@ class SceneSite:
         paths = [str(Path(str(i)).resolve()) for i in self.items if isinstance(i, (str, os.PathLike))]
         r = self.reading
         area = r.area if isinstance(r.area, str) else None
-        options = {k: v for k, v in {**r.options(), "area": area}.items() if v not in (None, False)}
+        options = {k: v for k, v in {**r.options(), "area": area}.items() if v is not None and v is not False}
         from swath.earth import grid
 
         side = grid.gsd(self.grid)
