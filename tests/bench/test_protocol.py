@@ -238,6 +238,9 @@ def test_the_table_names_differences_only_where_they_are_sure(tmp_path):
     text = table.text(found)
     assert "balanced accuracy" in text
     assert "filters (random weights)" in text
+    (answer,) = table.worth(found)
+    assert answer.startswith("filters (")
+    assert "the best without it" in answer
     words = table.verdicts(found)
     assert words
     assert all("better than" in w or "not told apart" in w or "worse than" in w for w in words)

@@ -148,6 +148,32 @@ def text(comparison: Comparison, metric: str = "") -> str:
     return table(head, rows, right=(2, 3, 5, 6, 7))
 
 
+def worth(comparison: Comparison, metric: str = "") -> list[str]:
+    """For each encoder, at all labels: its best head against the best of all that needs no learned encoder.
+
+    Both are picked by the scores that they are then compared by, so a narrow win flatters whoever is picked from more.
+    """
+    sign = better(metric or comparison.entries[0].scores.metric) if comparison.entries else 1
+    most = max((e.share for e in comparison.entries), default=1.0)
+
+    def score(e: Entry) -> float:
+        value = e.scores.estimate(metric).value
+        return value * sign if math.isfinite(value) else -math.inf
+
+    plain = [e for e in comparison.entries if e.share == most and e.role == "baseline"]
+    words = []
+    for name in dict.fromkeys(e.encoder for e in comparison.entries if e.role == "encoder"):
+        if not plain:
+            break
+        mine = max((e for e in comparison.entries if e.encoder == name and e.share == most), key=score)
+        rival = max(plain, key=score)
+        gap = difference(mine.scores, rival.scores, metric)
+        sure = math.isfinite(gap.low) and (gap.low > 0 or gap.high < 0)
+        how = "is not told apart from" if not sure else "is better than" if gap.value * sign > 0 else "is worse than"
+        words.append(f"{name} ({mine.head}) {how} the best without it, {rival.encoder} ({rival.head}): {_signed(gap)}")
+    return words
+
+
 def verdicts(comparison: Comparison, metric: str = "") -> list[str]:
     """In words: for each encoder, at all labels and at fewest, which of its company it beats for certain."""
     words = []

@@ -203,7 +203,8 @@ def _written(home: Path, found: Comparison, records: dict[str, Any], job: Job) -
 
     home.mkdir(parents=True, exist_ok=True)
     collection = found.collection
-    verdicts = [*table.verdicts(found)]
+    answers = table.worth(found)
+    verdicts = [*answers, *table.verdicts(found)]
     heads = list(dict.fromkeys(e.head for e in found.entries if e.head in HEADS))
     for head in heads:
         verdicts.append(f"{head}: {table.ranks_over_places(found, head, max(e.share for e in found.entries))}")
@@ -243,7 +244,8 @@ def _written(home: Path, found: Comparison, records: dict[str, Any], job: Job) -
         "Bands": bands,
         "How it was done": [*found.notes, *collection.notes, *_method(found)],
     }
-    page = Page(title, verdicts, columns, cells, figures, notes, collection.simulated)
+    headline = answers[0] if len(answers) == 1 else title
+    page = Page(headline, [title, *verdicts], columns, cells, figures, notes, collection.simulated)
     made = [write(home / "report.html", page), *figures.values()]
     made.append(write_json(home / "bench.json", {"rows": rows, "verdicts": verdicts, "weights": records, **notes}))
     job.finish(home, made)
