@@ -107,3 +107,8 @@ def test_windows_are_centred_and_move_inwards_at_the_edges():
     found = starts(96, 32, 10)
     assert found.tolist() == [0, 0, 9, 19, 29, 39, 49, 59, 64, 64]
     assert starts(32, 32, 10).tolist() == [0, 0, 0]
+
+
+def test_weights_without_a_published_model_are_refused(scene, weights, tmp_path):
+    with pytest.raises(LabelError, match="--model sen2lcz or --encoder"):
+        swath_map([scene], labels="labels.gpkg", weights=weights, out=tmp_path)

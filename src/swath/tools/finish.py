@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from swath.tools.mapping import Work
     from swath.tools.scenes import Opened
 
-__all__ = ["Assessed", "areas_on_the_map", "assess_run", "report_page"]
+__all__ = ["Assessed", "areas_on_the_map", "assess_run", "facts_of", "named", "report_page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,14 +385,14 @@ def report_page(
     remarks = (asked["remarks"] or "").splitlines()
     data = from_assessment(
         assessed.record,
-        title=asked["title"] or f"Map of {_name(asked['scenes'])}",
+        title=asked["title"] or f"Map of {named(asked['scenes'])}",
         scene=figures.scene_picture(opened.cubes),
         reliability=assessed.reliability,
         calibration_error=assessed.calibration_error,
         gains=assessed.gains,
         doubts=assessed.doubts,
         pixel_m=grid.gsd(opened.grid),
-        facts=_facts(opened),
+        facts=facts_of(opened),
         assumed=[n for n in dict.fromkeys(say) if n not in remarks],
         remarks=remarks,
         files=_files(mapper.kind),
@@ -404,13 +404,15 @@ def report_page(
     return map_report.write(folder / "report.html", data)
 
 
-def _name(scenes: Any) -> str:
+def named(scenes: Any) -> str:
+    """The first scene's name, and how many there are beside it."""
     items = scenes if isinstance(scenes, (list, tuple)) else [scenes]
     names = [Path(str(s)).name if isinstance(s, (str, Path)) else "a cube" for s in items]
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _facts(opened: Opened) -> list[tuple[str, str]]:
+def facts_of(opened: Opened) -> list[tuple[str, str]]:
+    """Bands, quantities and dates of each cube, and the grid, as a page tells them."""
     facts = []
     for name, cube in opened.cubes.items():
         bands = [str(b) for b in cube.coords["band"].values]

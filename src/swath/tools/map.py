@@ -174,9 +174,15 @@ def map(
             got="neither" if labels is None else "both",
             remedy="give --labels FILE or --model FILE",
         )
+    if weights is not None and encoder is None and not zones.serves(model):
+        raise LabelError(
+            rule="weights are of a published model or encoder",
+            got=f"--weights {weights} with neither",
+            remedy="name it: --model sen2lcz or --encoder presto",
+        )
     where = labels if isinstance(area, str) and area == "labels" else area
     opened = open_scenes(scenes, Reading(where, dates, bands, offset, scale, sensor, safe), gsd=gsd)
-    if model is not None and zones.serves(model):
+    if zones.serves(model):
         return zones.map_zones(opened, asked, progress)
     return _map(opened, asked, progress)
 

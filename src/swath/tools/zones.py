@@ -171,7 +171,7 @@ def _page(
     from swath.models.sen2lcz import COLOURS
     from swath.report import figures, map_report
     from swath.report.data import from_assessment
-    from swath.tools.finish import _facts, _name
+    from swath.tools.finish import facts_of, named
 
     colours = dict(enumerate(COLOURS, start=1))
     answer = figures.class_picture(folder / "classes.tif", colours)
@@ -180,14 +180,14 @@ def _page(
         shown,
         mapped=mapped,
         colours=colours,
-        title=asked["title"] or f"Local climate zones of {_name(asked['scenes'])}",
+        title=asked["title"] or f"Local climate zones of {named(asked['scenes'])}",
         answer=replace(answer, step=answer.step * STEP, words="local climate zone of each cell of 100 m"),
         doubt=_doubt_picture(folder / "doubt.tif"),
         doubt_ends=("sure", "unsure"),
         confusion=None,
         scene=figures.scene_picture(opened.cubes),
         pixel_m=grid.gsd(opened.grid),
-        facts=_facts(opened),
+        facts=facts_of(opened),
         assumed=record["notes"],
         remarks=(asked["remarks"] or "").splitlines(),
         refused=["accuracy and adjusted areas: nothing on this place tells them"],
