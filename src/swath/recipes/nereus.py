@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from swath.datasets.mixed import Mixed
-from swath.recipes.nereus_rows import ARMS, OURS, Found, curves, rho_panels, rows_of, verdicts_of
+from swath.recipes.nereus_rows import ARMS, OURS, Found, curves, differences, rho_panels, rows_of, verdicts_of
 from swath.recipes.nereus_tasks import Task, choice, of_kept, published, real_task, scaled, scores, sea_task, vectors
 from swath.report.outcome import Card, Outcome, Row
 from swath.report.plots import Line, lines
@@ -103,6 +103,7 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
         verdicts.append("no real data were given: only the made sea was used")
     rows: list[Row] = []
     panels: dict[str, dict[str, Line]] = {}
+    apart: dict[str, dict[str, Line]] = {}
     facts: dict[str, Any] = {"seeds": sizes.seeds, "rho": sizes.share, "eta": sizes.spread, "probe": "teacher, frozen"}
     for number, make in enumerate(tasks):
         seeds: list[dict[str, Found]] = []
@@ -114,24 +115,22 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
                 task = make(1000 * seed + s)
                 seeds.append(_one_seed(task, sizes, 1000 * seed + s))
         rows += rows_of(task, seeds)
-        panels[task.title] = curves(seeds)
+        panels[task.title], apart[task.title] = curves(seeds), differences(seeds)
         verdicts += verdicts_of(task, rows, seeds)
         facts[task.title] = {
             "archive": len(task.archive), "kept of a seed": len(seeds[0][OURS].kept), "probed": len(task.test),
             "parameters": int(seeds[0][OURS].facts["parameters"]), "refreshes of seed 0": seeds[0][OURS].facts["refreshes"],
         }  # fmt: skip
     lines(panels, out / "steps.png", x="optimiser steps", y="balanced accuracy, linear probe", share_y=False)
-    figures = {"steps.png": "probe score against optimiser steps; bands: t-intervals over seeds"}
+    lines(apart, out / "difference.png", x="optimiser steps", y="balanced accuracy minus random subset", share_y=False)
+    figures = {
+        "steps.png": "probe score against optimiser steps; bands: t-intervals over seeds (archives and tests differ by seed)",
+        "difference.png": "the same, minus the random subset, paired by seed; a band that holds 0 shows no difference",
+    }
     if sizes.rhos:
-        shown = rho_panels(rows)
-        lines(
-            shown,
-            out / "rho.png",
-            x="share of the archive that is kept",
-            y="share of rare kinds among the kept",
-            share_y=False,
-        )
-        figures["rho.png"] = "rare kinds among the kept against rho (simulated, known truth); bands over seeds"
+        x, y = "share of the archive that is kept", "share of rare kinds among the kept"
+        lines(rho_panels(rows), out / "rho.png", x=x, y=y, share_y=False)
+        figures["rho.png"] = "rare kinds among the kept against rho; bands over seeds (the sea: simulated, known truth)"
     facts["seconds"] = round(time.perf_counter() - began, 1)
     facts["processor seconds"] = round(time.process_time() - busy, 1)
     return Outcome(CARD, scale, tuple(rows), figures, tuple(verdicts), facts)

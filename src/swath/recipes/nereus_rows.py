@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from swath.recipes.nereus_tasks import Task
 from swath.report.outcome import Row
 from swath.report.plots import COLOURS, Line
 
-__all__ = ["ARMS", "OURS", "RANDOM", "Found", "curves", "rho_panels", "rows_of", "verdicts_of"]
+__all__ = ["ARMS", "OURS", "RANDOM", "Found", "curves", "differences", "rho_panels", "rows_of", "verdicts_of"]
 
 ARMS = (
     "everything", "random subset", "static, own features", "dynamic", "static, pixel statistics", "oracle, true kinds",
@@ -118,6 +119,7 @@ def verdicts_of(task: Task, rows: Sequence[Row], seeds: Sequence[Mapping[str, Fo
             f"{task.title}: the best baseline in the linear probe is {best.method} ({100 * best.estimate.value:.1f} %), "
             f"ahead of dynamic ({100 * ours.estimate.value:.1f} %)"
         )
+    words += _of_height(task, mine) + _of_rare(task, mine)
     nuisance = [r for r in mine if "nuisance" in r.metric and r.role == "ours"]
     kind = [r for r in mine if r.metric.endswith("true kind") and r.role == "ours"]
     if nuisance and kind:
@@ -134,6 +136,32 @@ def verdicts_of(task: Task, rows: Sequence[Row], seeds: Sequence[Mapping[str, Fo
     return words
 
 
+def _of_height(task: Task, mine: Sequence[Row]) -> list[str]:
+    gain = [r.estimate for r in mine if r.method == f"{OURS} - {RANDOM}" and "height" in r.metric]
+    if not gain or not np.isfinite(gain[0].low) or gain[0].low <= 0 <= gain[0].high:
+        return []
+    how = "worse" if gain[0].low > 0 else "better"
+    span = f"{gain[0].value:+.3f} [{gain[0].low:+.3f}, {gain[0].high:+.3f}] m RMSE"
+    return [f"{task.title}: for wave height dynamic pruning is {how} than a random subset by {span}, paired by seed"]
+
+
+def _of_rare(task: Task, mine: Sequence[Row]) -> list[str]:
+    """Whether the share of rare kinds rises as rho falls, as balance promises."""
+    mark = "share of rare kinds among the kept, rho "
+    own = {
+        float(r.metric.removeprefix(mark)): r.estimate.value
+        for r in mine
+        if r.metric.startswith(mark) and r.role == "ours"
+    }
+    if not own:
+        return []
+    order = [own[rho] for rho in sorted(own, reverse=True)]
+    rises = all(b > a for a, b in pairwise(order))
+    text = ", ".join(f"{100 * own[rho]:.1f} % at {rho:g}" for rho in sorted(own, reverse=True))
+    how = "rises all the way as rho falls" if rises else "does not rise all the way as rho falls"
+    return [f"{task.title}: the share of rare kinds, chosen by the network's own features, {how}: {text}"]
+
+
 def curves(seeds: Sequence[Mapping[str, Found]]) -> dict[str, Line]:
     """Probe score against steps of each arm, mean and interval over seeds."""
     found = {}
@@ -145,6 +173,23 @@ def curves(seeds: Sequence[Mapping[str, Found]]) -> dict[str, Line]:
     for i, name in enumerate(("untrained network", "pixel statistics")):
         value = mean([f[name].scores["linear"] for f in seeds]).value
         found[name] = Line([0, steps[-1]], [value] * 2, style=":", colour=("#8a949c", "#222222")[i])
+    return found
+
+
+def differences(seeds: Sequence[Mapping[str, Found]]) -> dict[str, Line]:
+    """Each arm minus the random subset along training, paired by seed."""
+    found = {}
+    for i, arm in enumerate(ARMS):
+        if arm == RANDOM:
+            continue
+        steps = [s for s, _ in seeds[0][arm].curve]
+        spans = [
+            paired([f[arm].curve[j][1] for f in seeds], [f[RANDOM].curve[j][1] for f in seeds])
+            for j in range(len(steps))
+        ]
+        band = arm in (OURS, "everything")
+        found[arm] = Line(steps, [e.value for e in spans], [e.low for e in spans] if band else None,
+                          [e.high for e in spans] if band else None, "--" if arm.startswith("oracle") else "-", COLOURS[i])  # fmt: skip
     return found
 
 

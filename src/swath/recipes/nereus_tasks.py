@@ -58,7 +58,7 @@ def real_task(found: Mixed, seed: int) -> Task:
     share = np.bincount(kind, minlength=len(names)) / len(kind)
     network = {"bands": found.bands, "mean": found.mean, "deviation": found.deviation, "quantity": ("toa_reflectance",)}
     rare = tuple(int(k) for k in np.flatnonzero(share < RARE))
-    return Task("real patches (TerraMind, FiveDates, Sen1Floods11, EuroSAT)", archive, kind, redundant, test, names, rare,
+    return Task("real patches", archive, kind, redundant, test, names, rare,
                 False, network, found.side)  # fmt: skip
 
 
