@@ -319,7 +319,7 @@ def example_batch() -> Batch:
     def made(bands: tuple[Band, ...], low: list[float], high: list[float], size: int) -> Pixels:
         shape = (2, 3, len(bands), size, size)
         edges = [np.asarray(v, np.float32)[None, None, :, None, None] for v in (low, high)]
-        values = rng.uniform(*edges, shape).astype(np.float32)
+        values = rng.uniform(edges[0], edges[1], shape).astype(np.float32)
         return Pixels(values, rng.random(shape) < 0.9, bands, 10.0, day, lonlat)
 
     radar = tuple(replace(b, quantity="backscatter", units="dB") for b in sensor("sentinel-1-rtc").bands[:2])
