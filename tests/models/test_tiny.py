@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,6 +184,50 @@ def test_descriptions_tell_bands_apart():
     bands = sensor("sentinel-2a-l2a").bands + sensor("landsat-8-c2-l2").bands + toy.SENTINEL_1
     apart = torch.cdist(describe(bands), describe(bands)) + 10 * torch.eye(len(bands))
     assert apart.min() > 0.01
+
+
+def test_no_token_depends_on_what_lies_further_away_than_its_reach(model):
+    cube, _ = toy.view(toy.world(4, 32), "sentinel-2a-l2a", WHEN[:2], seed=4)
+    p = read({"s2": cube}, slice(0, 32), slice(0, 32)).pixels["s2"]
+    other = p.values.copy()
+    other[..., 15, 16] += 0.3
+    moved = Batch({"s2": replace(p, values=other, valid=np.ones_like(p.valid))})
+    still = Batch({"s2": replace(p, valid=np.ones_like(p.valid))})
+    apart = np.abs(model.encode(moved)[0].values - model.encode(still)[0].values).max(-1)[0].reshape(32, 32) > 1e-5
+    rows, columns = np.nonzero(apart)
+    far = max(abs(rows - 15).max(), abs(columns - 16).max())
+    assert 8 < far <= model.reach == 14
+
+
+def test_the_mappers_tiles_give_the_tokens_of_the_whole_scene(model):
+    from swath.baseline.tokens import TokenPlanes
+
+    place = toy.world(5, 80)
+    cube, _ = toy.view(place, "sentinel-2a-l2a", WHEN[:2], seed=5)
+    whole = read({"s2": cube}, slice(0, 80), slice(0, 71))
+    planes = TokenPlanes.fit(model, whole)
+    assert planes.core == 64
+    np.testing.assert_allclose(planes(whole, 0), model.encode(whole)[0].grid()[0, 0], atol=5e-5)
+
+
+def test_strips_of_a_large_window_give_what_one_piece_gives(model, batch, monkeypatch):
+    whole = model.encode(batch)[0]
+    monkeypatch.setattr("swath.models.tiny._PIECE", 60)
+    same(model.encode(batch)[0], whole, 5e-5)
+
+
+def test_the_weights_that_come_with_swath_are_small():
+    from swath.models import WEIGHTS, load, weights
+
+    tiny = load("tiny")
+    path = Path(weights.__file__).parent / "weights_files" / WEIGHTS["tiny"][0]
+    tensors, facts = weights.read(path)
+    assert path.stat().st_size <= 5_000_000
+    assert sum(t.numel() for t in tensors.values()) <= 2_500_000
+    assert {t.dtype for t in tensors.values()} == {torch.float16}
+    assert {p.dtype for p in tiny.parameters()} == {torch.float32}
+    assert facts.trained_on
+    assert facts.licence == "Apache-2.0"
 
 
 def test_measuring_nothing_is_refused():

@@ -56,3 +56,16 @@ def test_scenes_whose_units_nothing_tells_are_refused(world):
     )
     with pytest.raises(UnitError, match="digital_number"):
         train({"s2": stored}, labels, places, encoder=load("tiny"), features=["tokens"], fast=True)
+
+
+def test_the_report_says_whether_its_tokens_were_of_use(tmp_path):
+    import swath
+    from swath.datasets.made import demo_world
+
+    made = demo_world(tmp_path / "world", seed=3, size=64, every=90.0, per_class=8)
+    found = swath.map(made.sensors["sentinel-2"], labels=made.labels, encoder="tiny", out=tmp_path / "out", fast=True)
+    (said,) = [note for note in found.notes if "encoder's tokens" in note]
+    assert "spatial cross-validation" in said
+    page = next((tmp_path / "out").glob("*.html")).read_text(encoding="utf-8")
+    assert "tokens are not used" in page or "tokens won their place" in page
+    assert ("are not used" in said) == ("with tokens" not in found.chosen)

@@ -92,11 +92,14 @@ def test_listing_models_loads_no_network_library():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_weights_that_came_with_swath_are_the_same_bytes_and_say_that_they_are_simulated():
+def test_weights_that_came_with_swath_are_the_same_bytes_and_say_what_they_were_trained_on():
     from pathlib import Path
 
     for name, (file, digest) in models.WEIGHTS.items():
         path = Path(models.__file__).parent / "weights_files" / file
         assert path.stat().st_size < 1_000_000
         assert weights.sha256(path) == digest
-        assert models.load(name).facts.simulated
+        facts = models.load(name).facts
+        assert "made grounds" in facts.trained_on
+        assert "real scenes" in facts.trained_on
+        assert not facts.simulated  # not made worlds alone

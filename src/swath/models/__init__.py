@@ -38,7 +38,7 @@ CLASSICAL: dict[str, str] = {
 ALIASES = {"swath-tiny": "tiny"}
 # Files in weights_files/ beside this one, and the sha256 that they must have.
 WEIGHTS: dict[str, tuple[str, str]] = {
-    "tiny": ("tiny.safetensors", "0f37404a63b575c4387f33ff4dc7d3df729014d2d38041a0642cd72e2726d73a")
+    "tiny": ("tiny.safetensors", "1c17c320e0b3ca3358abf7a4332b66f6b62572b6d2c8aa051a9d80e90e2a8297")
 }
 # Published files that are found by name in the folders of SWATH_WEIGHTS and recognised by their sha256:
 # name -> (file name, sha256, where it is published).

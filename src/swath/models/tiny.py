@@ -1,9 +1,10 @@
-"""swath-tiny: one small transformer over the series of a pixel, for any bands, sensors and dates.
+"""swath-tiny: a small transformer over the series of each pixel, then stages over its neighbourhood, for any sensor.
 
 A token is what one sensor saw of a pixel on one date. Its bands enter as a sum: each valid value times a vector made from
 the band's description (wavelength, width, GSD, quantity, polarisation), so that order and number of bands do not matter
 (the idea of weights made from wavelengths: DOFA, Xiong et al. 2024). Attention falls with the days between two tokens
-at a learned rate (after ALiBi, Press et al. 2022). Hidden values are read back with vectors made the same way.
+at a learned rate (after ALiBi, Press et al. 2022). What the dates of a pixel say together passes stages in which pixels
+look at their neighbours (nn.near). Hidden values are read back with vectors made from the bands the same way.
 """
 
 from __future__ import annotations
@@ -19,81 +20,50 @@ from torch import Tensor, nn
 
 from swath.batch import Batch, Needs, Pixels, Tokens
 from swath.earth.sensor import Band
-from swath.errors import SwathError, UnitError
+from swath.errors import SwathError
+from swath.models.scaling import DESCRIBED, QUANTITIES, describe, lookup, measure
 from swath.models.weights import Facts, check
 from swath.nn.codes import repeating
+from swath.nn.near import Near, moments
 from swath.nn.vit import ViT
 
-__all__ = ["Tiny", "describe", "measure"]
+__all__ = ["QUANTITIES", "SURROUNDINGS", "Tiny", "describe", "measure"]
 
-QUANTITIES = ("reflectance", "toa_reflectance", "backscatter", "temperature", "brightness_temperature", "elevation")
-POLARISATIONS = ("VV", "VH", "HH", "HV")
-_OCTAVES = 7
-_DESCRIBED = 2 * _OCTAVES + 2 + len(QUANTITIES) + len(POLARISATIONS)
+# What is asked of every pixel beside its hidden values, of its token by a linear layer: (what, side in pixels) of each band.
+SURROUNDINGS = (("mean", 1), ("mean", 9), ("spread", 3), ("spread", 9), ("spread", 17))
+# Windows (pixels) in which a token knows mean and deviation of what its neighbours' bands say.
+MEANS, SPREADS = (5, 17), (3, 9, 17)
 _HARMONICS = 12
-_LIMIT = 6.0  # deviations: beyond it a value says no more (an unseen cloud, a glint)
-
-
-def describe(bands: Sequence[Band]) -> Tensor:
-    """What a band is, in numbers: (C, F) float32. Harmonics of log wavelength, relative width, log GSD, quantity, pol."""
-    rows = []
-    for band in bands:
-        known = math.isfinite(band.wavelength)
-        x = math.log(band.wavelength / 350.0) / math.log(14_000.0 / 350.0) if known else 0.0
-        waves = [f(math.pi * x * 2**k / 2) * known for f in (math.sin, math.cos) for k in range(_OCTAVES)]
-        width = math.log10(band.fwhm / band.wavelength) + 1.5 if known and band.fwhm > 0 else 0.0
-        gsd = math.log10(band.gsd / 10.0) if math.isfinite(band.gsd) and band.gsd > 0 else 0.0
-        kind = [float(band.quantity == q) for q in QUANTITIES]
-        rows.append([*waves, width, gsd, *kind, *(float(_polarisation(band) == p) for p in POLARISATIONS)])
-    return torch.tensor(rows, dtype=torch.float32)
-
-
-def measure(batches: Sequence[Batch]) -> dict[str, Any]:
-    """Mean and deviation of physical values by wavelength, polarisation or quantity: what `Tiny` scales with.
-
-    Backscatter is taken in dB. Raises SwathError when no value is valid.
-    """
-    found: dict[str, dict[float | str, list[np.ndarray]]] = {}
-    for batch in batches:
-        for pixels in batch.pixels.values():
-            for i, band in enumerate(pixels.bands):
-                values = np.asarray(pixels.values)[:, :, i][np.asarray(pixels.valid)[:, :, i]]
-                key: float | str = band.wavelength if _family(band) == "reflectance" else _polarisation(band)
-                found.setdefault(_family(band), {}).setdefault(key, []).append(_in_db(values, band))
-    out: dict[str, Any] = {}
-    for family, keys in found.items():
-        rows = {k: np.concatenate(v).astype(np.float64) for k, v in keys.items()}
-        rows = {k: v for k, v in rows.items() if len(v)}
-        if not rows:
-            continue
-        facts = {k: (float(v.mean()), float(max(v.std(), 1e-6))) for k, v in rows.items()}
-        if family == "reflectance":
-            order = sorted(k for k in facts if not isinstance(k, str))
-            out[family] = {"wavelength": order, "mean": [facts[k][0] for k in order],
-                           "deviation": [facts[k][1] for k in order]}  # fmt: skip
-        else:
-            out[family] = {str(k): list(v) for k, v in facts.items()}
-    if not out:
-        raise SwathError(rule="statistics need valid values", got="none", remedy="give batches with valid pixels")
-    return out
+_PIECE = 65_536  # pixels that pass the stages together
+_LIMIT = 6.0  # deviations: beyond it values grow by their logarithm only (an unseen cloud, a glint)
 
 
 @dataclass(slots=True)
 class _Sequences:
-    """Tokens of n = B * H * W pixels: x (n, S, D), seen (n, S) bool, day (B, S), spans {sensor: (start, T)}."""
+    """Tokens of n = B * H * W pixels: x (n, S, d), seen (n, S) bool, day (B, S), code (B, S, d), spans {sensor: (start, T)}.
+
+    plain (n, d): the sum over dates of what the values alone say, linear in them.
+    """
 
     x: Tensor
     seen: Tensor
     day: Tensor
+    code: Tensor
+    plain: Tensor
     spans: dict[str, tuple[int, int]]
     shape: tuple[int, int, int]
 
 
 class Tiny(nn.Module):
-    """The Encoder. dim, depth, heads: its size; place: whether it is told where on Earth it looks.
+    """The Encoder. dim, depth, heads: of the transformer over dates; width: of its tokens, dim by default; steps: pixels
+    between the taps of each neighbourhood stage; place: whether it is told where on Earth it looks.
 
-    statistics: as `measure` gives; without them it refuses to encode. Tokens lie on the pixel grid, dates pooled.
+    statistics: as `measure` gives; without them it refuses to encode. Tokens lie on the pixel grid, dates pooled. Levels:
+    0 is the pixel with mean and deviation of the values around it, k what it is after k stages. `reach`: no token depends
+    on what lies further away, in pixels.
     """
+
+    patch = 1
 
     def __init__(
         self,
@@ -101,23 +71,47 @@ class Tiny(nn.Module):
         depth: int = 2,
         heads: int = 4,
         *,
+        width: int | None = None,
+        steps: Sequence[int] = (1, 2),
         place: bool = False,
         statistics: Mapping[str, Any] | None = None,
         chunk: int = 2048,
     ) -> None:
         super().__init__()
-        self.config = {"dim": dim, "depth": depth, "heads": heads, "place": place}
+        self.width = width or dim
+        self.config = {
+            "dim": dim,
+            "depth": depth,
+            "heads": heads,
+            "width": self.width,
+            "steps": list(steps),
+            "place": place,
+        }
         self.dim, self.chunk, self.place = dim, chunk, place
         self.statistics = dict(statistics or {})
         self.facts: Facts | None = None
         self.needs = Needs(quantity=QUANTITIES)
-        self.bands = nn.Sequential(nn.Linear(_DESCRIBED, dim), nn.GELU(), nn.Linear(dim, 5 * dim + 1))
+        self.bands = nn.Sequential(nn.Linear(DESCRIBED, dim), nn.GELU(), nn.Linear(dim, 4 * dim + 1))
         self.day = nn.Linear(2 * _HARMONICS + 3, dim)
         self.where = nn.Linear(4, dim) if place else None
         self.summary = nn.Parameter(torch.randn(dim) * 0.02)
         self.fading = nn.Parameter(torch.tensor([-5.0, -3.5, -2.0, -1.0]).repeat(-(-heads // 4))[:heads])
         self.vit = ViT(dim, depth, heads, 2.0, eps=1e-5)
+        parts = 1 + len(MEANS) + len(SPREADS)
+        self.plain = max(1, self.width // (parts + 4))
+        own = self.width - parts * self.plain
+        self.mix = nn.Linear(dim, self.plain, bias=False)
+        self.together = nn.Linear(2 * dim, own)
+        self.unseen = nn.Parameter(torch.randn(own) * 0.02)
+        self.stages = nn.ModuleList(Near(self.width, 5, step) for step in steps)
+        self.reach = max(*MEANS, *SPREADS) // 2 + sum(stage.reach for stage in self.stages)
+        self.norm = nn.LayerNorm(self.width, eps=1e-5)
+        self.ask, self.when = nn.Linear(self.width, dim), nn.Linear(dim, dim)
         self.read = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.survey = nn.Linear(self.width, len(SURROUNDINGS) * dim)
+        with torch.no_grad():  # at the start the first features are the pixel's own tokens, as they are
+            self.together.weight[:dim, :dim] = torch.eye(own, dim)[:dim]
+            self.together.weight[:dim, dim:] = 0.0
 
     @classmethod
     def example(cls) -> tuple[Tiny, Batch]:
@@ -135,56 +129,101 @@ class Tiny(nn.Module):
             return cls(dim=16, depth=1, heads=2, statistics=measure([batch])).eval(), batch
 
     def encode(self, batch: Batch, levels: Sequence[int] = (-1,)) -> list[Tokens]:
-        """A token for every pixel, the mean over its valid tokens: (B, H * W, dim), NumPy in, NumPy out (no gradients).
+        """A token for every pixel: (B, H * W, width), NumPy in, NumPy out (no gradients).
 
-        Raises UnitError for quantities it does not know, SwathError without statistics.
+        Raises UnitError for quantities it does not know, SwathError without statistics, ValueError for a level that is
+        not there.
         """
         plain = isinstance(next(iter(batch.pixels.values())).values, np.ndarray)
         batch = self._checked(batch)
+        count = len(self.stages) + 1
+        if any(not -count <= level < count for level in levels):
+            raise ValueError(
+                f"levels are numbers of {count}, one before and one after each stage; got {list(levels)}; -1 is the last"
+            )
         with torch.set_grad_enabled(torch.is_grad_enabled() and not plain):
-            parts = [self._pooled(strip, levels) for strip in _strips(batch, 4 * self.chunk)]
-        values = [torch.cat([part[0][i] for part in parts], 1) for i in range(len(levels))]
-        valid = torch.cat([part[1] for part in parts], 1)
-        b, h, w = len(batch), *_size(batch)
+            parts = [self._alone(strip)[:2] for strip in _strips(batch, 4 * self.chunk)]
+            alone, seen = (torch.cat([part[i] for part in parts], 1) for i in range(2))
+            found = self._around(alone, seen, [level % count for level in levels])
+            values = [v.float() * seen[..., None] for v in found]
+        b, h, w = seen.shape
         rows, columns = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
         position = torch.stack([rows, columns], -1).reshape(1, h * w, 2).expand(b, -1, -1)
         day = torch.full((b, h * w), math.nan)
-        tokens = [Tokens(v * valid[..., None], valid, day, position, (1, h, w)) for v in values]
+        tokens = [Tokens(v.reshape(b, h * w, -1), seen.reshape(b, -1), day, position, (1, h, w)) for v in values]
         if not plain:
             return tokens
         return [Tokens(t.values.numpy(), t.valid.numpy(), t.day.numpy(), t.position.numpy(), t.shape) for t in tokens]
 
-    def _pooled(self, batch: Batch, levels: Sequence[int]) -> tuple[list[Tensor], Tensor]:
-        """Mean of the valid tokens of each pixel at each level (B, H * W, dim), and where there is one (B, H * W)."""
+    def _alone(self, batch: Batch, *, whole: bool = False) -> tuple[Tensor, Tensor, Tensor | None, _Sequences]:
+        """Each pixel by itself: (B, H, W, own + plain), where it was seen (B, H, W); where `whole`, its tokens (n, S, dim)."""
         sequences = self._sequences(batch)
         b, h, w = sequences.shape
-        count = sequences.seen.sum(1, keepdim=True).clamp(min=1)
-        pooled: list[list[Tensor]] = [[] for _ in levels]
+        rows = sequences.seen.any(1)
+        plain = self.mix(sequences.plain / sequences.seen.sum(1, keepdim=True).clamp(min=1)).float()
+        keep, pooled = [], []
         for part in self._parts(len(sequences.x), h * w):
-            weight = sequences.seen[part, :, None].to(sequences.x.dtype)
-            for found, out in zip(pooled, self._transform(sequences, part, levels), strict=True):
-                found.append((out[:, 1:] * weight).sum(1) / count[part])
-        return [torch.cat(p).reshape(b, h * w, self.dim) for p in pooled], sequences.seen.any(1).reshape(b, h * w)
+            out = self._transform(sequences, part)
+            weight = sequences.seen[part, :, None].to(out.dtype)
+            mean = (out[:, 1:] * weight).sum(1) / weight.sum(1).clamp(min=1)
+            pooled.append(self.together(torch.cat([mean, out[:, 0]], -1)))
+            if whole:
+                keep.append(out[:, 1:])
+        alone = torch.cat([torch.where(rows[:, None], torch.cat(pooled), self.unseen).float(), plain], 1)
+        alone = alone.reshape(b, h, w, -1)
+        return alone, rows.reshape(b, h, w), torch.cat(keep) if keep else None, sequences
+
+    def _around(self, x: Tensor, seen: Tensor, levels: Sequence[int]) -> list[Tensor]:
+        """What pixels are after the asked numbers of stages, in strips of rows with as much rim as the stages reach."""
+        height, step = x.shape[1], max(1, _PIECE // (x.shape[0] * x.shape[2]))
+        if self.training or step >= height:
+            return self._staged(x, seen, levels)
+        parts = []
+        for top in range(0, height, step):
+            first = max(0, top - self.reach)
+            some = slice(first, top + step + self.reach)
+            inner = slice(top - first, top - first + step)
+            parts.append([v[:, inner] for v in self._staged(x[:, some], seen[:, some], levels)])
+        return [torch.cat(found, 1) for found in zip(*parts, strict=True)]
+
+    def _staged(self, x: Tensor, seen: Tensor, levels: Sequence[int]) -> list[Tensor]:
+        x = torch.cat([x, moments(x[..., -self.plain :], seen, MEANS, SPREADS)], -1)
+        kept = {0: x}
+        for number, stage in enumerate(self.stages[: max(levels)], 1):
+            x = stage(x, seen)
+            kept[number] = x
+        return [kept[level] for level in levels]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """What it takes every value to be, seen or not: {sensor: (B, T, C, H, W)} in deviations, as `scaled` gives."""
+        return self.told(batch)[0]
+
+    def told(self, batch: Batch, *, tokens: float = 1.0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """`forward`'s answer, and what it takes the SURROUNDINGS of every pixel to be: {sensor: (B, K, C, H, W)}.
+
+        tokens: weight of a pixel's own tokens in the answer; with 0 all of it is read from the one token that `encode` gives.
+        """
         batch = self._checked(batch)
-        sequences = self._sequences(batch)
+        alone, seen, out, sequences = self._alone(batch, whole=True)
         b, h, w = sequences.shape
-        out = torch.cat([self._transform(sequences, p, (-1,))[0][:, 1:] for p in self._parts(len(sequences.x), h * w)])
-        read = self.read(out)
-        found = {}
+        z = self.norm(self._staged(alone, seen, [len(self.stages)])[0])
+        code = self.when(sequences.code).repeat_interleave(h * w, 0)
+        read = self.read(self.ask(z).reshape(b * h * w, 1, -1) + code + (tokens * out if out is not None else 0.0))
+        survey = self.survey(z).reshape(b, h, w, len(SURROUNDINGS), self.dim)
+        values, around = {}, {}
         for name, (start, dates) in sequences.spans.items():
             pixels = batch.pixels[name]
             vectors = self.bands(describe(pixels.bands).to(read.device))
-            value = read[:, start : start + dates] @ vectors[:, 3 * self.dim : 4 * self.dim].T / math.sqrt(self.dim)
-            value = (value + vectors[:, -1]).reshape(b, h, w, dates, -1).permute(0, 3, 4, 1, 2)
+            asked = vectors[:, 3 * self.dim : 4 * self.dim].T / math.sqrt(self.dim)
+            value = read[:, start : start + dates] @ asked + vectors[:, -1]
+            value = value.reshape(b, h, w, dates, -1).permute(0, 3, 4, 1, 2)
             rows, columns = _nearest(h, pixels.values.shape[-2]), _nearest(w, pixels.values.shape[-1])
-            found[name] = value[..., rows, :][..., columns]
-        return found
+            values[name] = value[..., rows, :][..., columns]
+            around[name] = (survey @ asked).permute(0, 3, 4, 1, 2)[..., rows, :][..., columns]
+        return values, around
 
     def scaled(self, batch: Batch) -> dict[str, Tensor]:
-        """Values in deviations from the mean, cut at 6: {sensor: (B, T, C, H, W)}; 0 where not valid."""
+        """Values in deviations from the mean, beyond 6 by their logarithm: {sensor: (B, T, C, H, W)}; 0 where not valid."""
         return {name: self._scale(pixels) for name, pixels in self._checked(batch).pixels.items()}
 
     def physical(self, values: Tensor, bands: Sequence[Band]) -> Tensor:
@@ -214,7 +253,7 @@ class Tiny(nn.Module):
         return batch.to(str(device))
 
     def _statistics(self, bands: Sequence[Band]) -> tuple[Tensor, Tensor]:
-        pairs = [_lookup(self.statistics, band) for band in bands]
+        pairs = [lookup(self.statistics, band) for band in bands]
         both = torch.tensor(pairs, dtype=torch.float32, device=self.summary.device)
         return both[:, 0], both[:, 1]
 
@@ -226,33 +265,41 @@ class Tiny(nn.Module):
             values = values.clone()
             values[:, :, linear] = 10.0 * torch.log10(values[:, :, linear].clamp(min=1e-6))
         values = (values - mean[:, None, None]) / deviation[:, None, None]
-        return torch.where(pixels.valid, values.clamp(-_LIMIT, _LIMIT), 0.0)
+        beyond = (values.abs() - _LIMIT).clamp(min=0.0)
+        return torch.where(pixels.valid, values.clamp(-_LIMIT, _LIMIT) + values.sign() * beyond.log1p(), 0.0)
 
     def _sequences(self, batch: Batch) -> _Sequences:
         b = len(batch)
         h, w = _size(batch)
         days = torch.cat([p.day for p in batch.pixels.values()], 1)
         centre = torch.nanmean(days, 1, keepdim=True)
-        parts, seen, spans, start = [], [], {}, 0
+        parts, seen, codes, plain, spans, start = [], [], [], [], {}, 0
         for name, p in batch.pixels.items():
             t, c = p.values.shape[1:3]
             vectors = self.bands(describe(p.bands).to(self.summary.device)).reshape(c, -1)
             d = self.dim
-            rows, columns = _nearest(p.values.shape[-2], h), _nearest(p.values.shape[-1], w)
-            values = self._scale(p)[..., rows, :][..., columns].permute(0, 3, 4, 1, 2).reshape(b * h * w, t, c)
-            valid = p.valid[..., rows, :][..., columns].permute(0, 3, 4, 1, 2).reshape(b * h * w, t, c)
+            values, valid = self._scale(p), p.valid
+            if values.shape[-2:] != (h, w):
+                rows, columns = _nearest(p.values.shape[-2], h), _nearest(p.values.shape[-1], w)
+                values, valid = values[..., rows, :][..., columns], valid[..., rows, :][..., columns]
+            values = values.permute(0, 3, 4, 1, 2).reshape(b * h * w, t, c)
+            valid = valid.permute(0, 3, 4, 1, 2).reshape(b * h * w, t, c)
             weight = valid.to(values.dtype)
             share = weight.sum(-1, keepdim=True).clamp(min=1.0)
-            x = (values @ vectors[:, :d] + weight @ vectors[:, d : 2 * d]) / share
-            sensor = vectors[:, 2 * d : 3 * d].mean(0)
-            code = self.day(_day_features(p.day, centre))
+            said = values @ vectors[:, :d] / share
+            plain.append(said.sum(1))
+            x = said + weight @ vectors[:, d : 2 * d] / share
+            code = self.day(_day_features(p.day, centre)) + vectors[:, 2 * d : 3 * d].mean(0)
             if self.where is not None:
                 code = code + self.where(_place_features(p.lonlat))[:, None]
-            parts.append(x + sensor + code.repeat_interleave(h * w, 0))
+            parts.append(x + code.repeat_interleave(h * w, 0))
+            codes.append(code)
             seen.append(valid.any(-1))
             spans[name] = (start, t)
             start += t
-        return _Sequences(torch.cat(parts, 1), torch.cat(seen, 1), days, spans, (b, h, w))
+        return _Sequences(
+            torch.cat(parts, 1), torch.cat(seen, 1), days, torch.cat(codes, 1), sum(plain), spans, (b, h, w)
+        )
 
     def _parts(self, n: int, pixels: int) -> list[slice]:
         """Pixels that are worked on together: of one example, or whole examples."""
@@ -265,7 +312,8 @@ class Tiny(nn.Module):
             ]
         return [slice(i, min(i + step, n)) for i in range(0, n, step)]
 
-    def _transform(self, sequences: _Sequences, part: slice, levels: Sequence[int]) -> list[Tensor]:
+    def _transform(self, sequences: _Sequences, part: slice) -> Tensor:
+        """The tokens of some pixels after looking at one another, the summary first: (n, 1 + S, dim)."""
         x, seen = sequences.x[part], sequences.seen[part]
         n, _, h, w = len(x), *sequences.shape
         x = torch.cat([self.summary.expand(n, 1, -1), x], 1)
@@ -277,7 +325,8 @@ class Tiny(nn.Module):
         bias = -nn.functional.softplus(self.fading)[None, :, None, None] * apart[:, None]
         if last > first:
             bias = bias.repeat_interleave(h * w, 0)
-        return self.vit(x, seen, bias=bias.to(x.dtype), levels=levels)
+        bias = bias.to(x.dtype).masked_fill(~seen[:, None, None], -1e4)  # the summary counts always, so this is nothing
+        return self.vit(x, bias=bias)[0]
 
 
 def _size(batch: Batch) -> tuple[int, int]:
@@ -297,39 +346,6 @@ def _strips(batch: Batch, pixels: int) -> list[Batch]:
         return replace(p, values=p.values[..., top : top + step, :], valid=p.valid[..., top : top + step, :])
 
     return [Batch({name: cut(p, top) for name, p in batch.pixels.items()}) for top in range(0, h, step)]
-
-
-def _family(band: Band) -> str:
-    if band.quantity in ("reflectance", "toa_reflectance"):
-        return "reflectance"
-    return "temperature" if band.quantity == "brightness_temperature" else band.quantity
-
-
-def _polarisation(band: Band) -> str:
-    """VV and the like, also where only the band's name says so; "" where there is none."""
-    name = band.name.upper()
-    return band.polarisation or (name if band.quantity == "backscatter" and name in POLARISATIONS else "")
-
-
-def _in_db(values: np.ndarray, band: Band) -> np.ndarray:
-    if band.quantity == "backscatter" and band.units != "dB":
-        return np.asarray(10.0 * np.log10(np.maximum(values, 1e-6)))
-    return values
-
-
-def _lookup(statistics: Mapping[str, Any], band: Band) -> tuple[float, float]:
-    known = statistics.get(_family(band))
-    if known is None or (_family(band) == "reflectance" and not math.isfinite(band.wavelength)):
-        raise UnitError(
-            rule="swath-tiny reads quantities that its weights were trained on, reflectance with a wavelength",
-            got=f"band {band.name}: {band.quantity}, {band.wavelength} nm; weights know {', '.join(statistics)}",
-            remedy="leave this band out with --bands",
-        )
-    if "wavelength" in known:
-        mean, deviation = (np.interp(band.wavelength, known["wavelength"], known[k]) for k in ("mean", "deviation"))
-        return float(mean), float(deviation)
-    pair = known.get(_polarisation(band)) or next(iter(known.values()))
-    return float(pair[0]), float(pair[1])
 
 
 def _day_features(day: Tensor, centre: Tensor) -> Tensor:
