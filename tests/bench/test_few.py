@@ -73,7 +73,8 @@ def test_tokens_and_spectra_are_probed_on_the_same_patches():
     target = np.zeros((3, 16, 24), int)
     target[:, 8:] = 1
     target[0, :8, :8] = -1
-    items = patches(replace(batch, pixels={"s": p}, target=target), 8, 1)
+    items = patches(replace(batch, pixels={"s": p}, target=target, place=("a", "b", "b")), 8)
+    assert items.place.tolist() == [0] * 5 + [1] * 12
     assert items.keep.tolist() == [False] + [True] * 17
     assert items.spectra.shape == (17, 2 * 9)
     assert tokens_of(model, items.batch).shape == (18, 2 * 32)

@@ -5,11 +5,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from swath.baseline.gaps import FILLERS
-from swath.bench.gaps import compare, crop_shapes
+from swath.baseline.gaps import FILLERS, or_mean
+from swath.bench.gaps import compare, crop_shapes, each_date, hidden_patches
 from swath.datasets import hls_toy
 from swath.errors import SwathError
-from swath.sample.cuts import cuts
+from swath.sample.cuts import between, cuts, joined, tiled
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +81,30 @@ def test_crops_of_real_masks_have_the_share_asked_for():
     shapes = crop_shapes(masks, (20, 18), 25, share=(0.1, 0.5))
     assert shapes.shape == (25, 20, 18)
     assert ((shapes.mean((1, 2)) >= 0.1) & (shapes.mean((1, 2)) <= 0.5)).all()
+
+
+def test_windows_side_by_side_join_to_the_picture(series):
+    from swath.sample.loader import take
+
+    one = take(series, [2])
+    windows = tiled(one, 10)
+    p, whole = windows.pixels[hls_toy.NAME], one.pixels[hls_toy.NAME]
+    assert p.values.shape == (4, whole.values.shape[1], 6, 10, 10)
+    np.testing.assert_array_equal(p.values[3], whole.values[0, ..., 10:20, 10:20])
+    np.testing.assert_array_equal(joined(windows.target, (24, 24)), one.target[0, :20, :20])
+    assert windows.place == (2,) * 4
+    some = between(one, slice(3, 5)).pixels[hls_toy.NAME]
+    np.testing.assert_array_equal(some.day, whole.day[:, 3:5])
+
+
+def test_hidden_patches_are_whole_and_of_the_share_asked_for(series):
+    some = cuts(series, dates=3, size=20, count=4)
+    asked = hidden_patches(some, 8, 0)
+    assert asked.shape == (4, 3, 20, 20)
+    tokens = asked[:, :, ::8, ::8]
+    assert tokens.sum((1, 2, 3)).tolist() == [21] * 4
+    np.testing.assert_array_equal(asked, tokens.repeat(8, 2).repeat(8, 3)[..., :20, :20])
+    name = hls_toy.NAME
+    mean = each_date(or_mean(FILLERS["temporal mean"]))(some)[name]
+    alone = or_mean(FILLERS["temporal mean"])(between(some, slice(1, 2)))[name]
+    np.testing.assert_allclose(mean[:, :, 1:2], alone, rtol=1e-6)

@@ -72,10 +72,10 @@ def fill_scene(
             return np.asarray(file.read()), ran.seconds
 
     one = _Filled(fill)
-    blended, seconds = mapped("blended", Blended(one, size), 5 * half)
-    again, _ = mapped("other-chunks", Blended(one, size), 8 * half)
-    moved, _ = mapped("other-lattice", Blended(one, size, offset=(half // 2, half // 2)), 8 * half)
-    touching, _ = mapped("touching", Blended(one, size, size), 4 * size)
+    blended, seconds = mapped("blended", Blended(one, size), 16 * half)
+    again, _ = mapped("other-chunks", Blended(one, size), 22 * half)
+    moved, _ = mapped("other-lattice", Blended(one, size, offset=(half // 2, half // 2)), 22 * half)
+    touching, _ = mapped("touching", Blended(one, size, size), 8 * size)
     plain = _linear(seen)
     ways = {"blended windows": blended, "touching windows": touching, "linear in time": plain}
     block = np.add.outer(np.arange(shape[0]) // 64 * 10_000, np.arange(shape[1]) // 64)

@@ -19,8 +19,8 @@ import torch
 from swath.baseline.gaps import FILLERS
 from swath.batch import Batch
 from swath.bench import few, windows
+from swath.bench.full_size import one_step
 from swath.bench.gaps import Filled, compare, crop_shapes, gap_figure, rows_of, verdict_of
-from swath.bench.published import one_step
 from swath.datasets import hls_texas, hls_toy, mato_grosso, slovenia
 from swath.models.prithvi import Prithvi
 from swath.models.prithvi_input import measured
@@ -28,7 +28,7 @@ from swath.objective.patches import MaskedPatches
 from swath.objective.supervise import supervise
 from swath.report.outcome import Card, Outcome, Row
 from swath.report.plots import maps
-from swath.sample.cuts import between, cuts
+from swath.sample.cuts import between, cuts, joined, tiled
 from swath.sample.loader import Chips, Turns
 from swath.task import Segment, Solver
 from swath.train.fit import Rules, fit
@@ -69,17 +69,17 @@ class Sizes:
     an epoch. tuned: steps on labels. seeds: of the labelled blocks. scene: rows and columns of the large one.
     """
 
-    dim: int = 128
-    depth: int = 4
-    size: int = 64
+    dim: int = 96
+    depth: int = 3
+    size: int = 32
     patch: int = 8
     worlds: int = 12
     tests: int = 10
-    examples: int = 96
-    epochs: int = 20
-    gaps: int = 60
-    modis_epochs: int = 24
-    tuned: int = 20
+    examples: int = 192
+    epochs: int = 90
+    gaps: int = 100
+    modis_epochs: int = 70
+    tuned: int = 30
     seeds: int = 5
     scene: tuple[int, int] = (700, 1000)
 
@@ -102,7 +102,7 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
     say(0, 5, "made series")
     real = Path(data) if data is not None and (Path(data) / "eopatch").is_dir() else None
     model = _network(sizes, 3, sizes.size, sizes.patch)
-    learnt = hls_toy.series(range(100, 100 + sizes.worlds), size=sizes.size)
+    learnt = hls_toy.series(range(100, 100 + sizes.worlds), size=2 * sizes.size)
     history = _pretrain(model, _mixture(learnt, sizes, real, seed), sizes.epochs, seed, progress)
     say(1, 5, "gaps in made series")
     filled: dict[str, Filled] = {"made series": _made_gaps(model, sizes, seed)}
@@ -154,7 +154,7 @@ def _network(sizes: Sizes, frames: int, image: int | tuple[int, int], patch: int
 
 
 def _pretrain(model: Prithvi, source: Any, epochs: int, seed: int, say: Any = None) -> list[dict[str, Any]]:
-    rules = Rules(epochs, rate=2e-3, warmup=30, seed=seed)
+    rules = Rules(epochs, rate=1e-3, warmup=100, seed=seed)
     return fit(model, source, MaskedPatches(0.75, forget=0.0), rules, progress=say)
 
 
@@ -171,7 +171,7 @@ def _mixture(learnt: Batch, sizes: Sizes, real: Path | None, seed: int) -> Turns
 
 def _made_gaps(model: Prithvi, sizes: Sizes, seed: int) -> Filled:
     """Unseen worlds: one of three dates hidden under cloud-like shapes; the truth is the world without clouds."""
-    unseen = hls_toy.series(range(900, 900 + sizes.tests), size=sizes.size, cloud=0.0)
+    unseen = hls_toy.series(range(900, 900 + sizes.tests), size=2 * sizes.size, cloud=0.0)
     some = cuts(unseen, dates=3, size=sizes.size, count=sizes.gaps, seed=seed + 1, gap=(1, 3))
     asked = np.zeros((sizes.gaps, 3, sizes.size, sizes.size), bool)
     date = np.random.default_rng(seed).integers(0, 3, sizes.gaps)
@@ -181,7 +181,7 @@ def _made_gaps(model: Prithvi, sizes: Sizes, seed: int) -> Filled:
 
 def _modis_gaps(real: Path, sizes: Sizes, seed: int) -> dict[str, Filled]:
     """A network of its own for red, near infrared and NDVI learns on 2007 to 2011 and fills gaps of 2011 to 2013."""
-    bands, field, frames = ("RED", "NIR_NARROW", "NDVI"), (27, 36), 5
+    bands, field, frames = ("RED", "NIR_NARROW", "NDVI"), (12, 12), 5
     series = mato_grosso.load(real / "modis_mato_grosso")
     before, after = (between(series, part) for part in (slice(0, 92), slice(92, None)))
     torch.manual_seed(seed)
@@ -228,9 +228,10 @@ def _tuned(start: Prithvi | None, sizes: Sizes, batch: Batch, label: np.ndarray,
     torch.manual_seed(seed)
     encoder = _network(sizes, 3, sizes.size, sizes.patch) if start is None else start
     solver = Solver(encoder, Segment(slovenia.CLASSES), sizes.dim)
-    source = Chips(replace(batch, target=label[None]), batch=1)
+    windows = tiled(replace(batch, target=label[None]), sizes.size)
+    source = Chips(windows, batch=len(windows))
     fit(solver, source, supervise(solver.task), Rules(sizes.tuned, rate=1e-3, warmup=5, seed=seed))
-    return np.asarray(solver.answer(batch.to("cpu"))["probability"][0].argmax(0))
+    return joined(solver.answer(windows)["probability"].argmax(1).numpy(), label.shape)
 
 
 def _pictures(one: Filled, out: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from swath.batch import Batch
 from swath.errors import SwathError
 from swath.sample.loader import join, take
 
-__all__ = ["between", "cuts"]
+__all__ = ["between", "cuts", "joined", "tiled"]
 
 
 def cuts(
@@ -76,3 +76,28 @@ def between(batch: Batch, part: slice) -> Batch:
     ((name, p),) = batch.pixels.items()
     p = replace(p, values=p.values[:, part], valid=p.valid[:, part], day=p.day[:, part])
     return replace(batch, pixels={name: p})
+
+
+def tiled(batch: Batch, size: int) -> Batch:
+    """One example as windows of `size` pixels side by side, row by row, as examples; an incomplete rim is dropped."""
+    ((name, p),) = batch.pixels.items()
+
+    def cut(a: np.ndarray) -> np.ndarray:
+        rows, columns = a.shape[-2] // size, a.shape[-1] // size
+        a = a[0, ..., : rows * size, : columns * size]
+        a = a.reshape(*a.shape[:-2], rows, size, columns, size)
+        a = np.moveaxis(a, (-4, -2), (0, 1))
+        return a.reshape(rows * columns, *a.shape[2:])
+
+    values, valid = cut(np.asarray(p.values)), cut(np.asarray(p.valid))
+    count = len(values)
+    p = replace(p, values=values, valid=valid, day=p.day.repeat(count, 0), lonlat=p.lonlat.repeat(count, 0))
+    target = None if batch.target is None else cut(np.asarray(batch.target))
+    return Batch({name: p}, target, key=tuple(str(i) for i in range(count)), place=tuple(batch.place) * count)
+
+
+def joined(windows: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The inverse of `tiled` for one value a pixel: (n, size, size) -> (H, W), of whole windows."""
+    size = windows.shape[-1]
+    rows, columns = shape[0] // size, shape[1] // size
+    return np.asarray(windows.reshape(rows, columns, size, size).swapaxes(1, 2).reshape(rows * size, columns * size))
