@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Ground", "Lesson", "features_at", "gather", "read_tile", "tiles_of"]
 
 MOST = 6_000  # labels used, thinned by the seed beyond
+FEW_OF_CLASS = 50  # that a class keeps whatever its share
 Progress = Callable[[int, int, str], None]
 
 
@@ -106,9 +107,7 @@ def gather(
         if planes is None:
             planes = Planes.of(encoder, _first(windows, site.shape))
         side = split.block_side(cubes, labels, seed=options["seed"])
-        labels = labels.thin(
-            max(20, share // max(1, len(labels.names))) if kind == "class" else share, seed=options["seed"]
-        )
+        labels = _thinned(labels, share, options["seed"], site.name, say)
         places = split.blocks(labels, side.px)
         ground = Ground(site, windows, labels.row, labels.column)
         x, bare, good = features_at(ground, planes)
@@ -165,6 +164,24 @@ def _labels(
         say.append(f"{site.name}: {labels}" if len(sites) > 1 else str(labels))
         say += [n for n in labels.notes if n not in say]
     return found, missed
+
+
+def _thinned(labels: Any, most: int, seed: int, name: str, say: list[str]) -> Any:
+    """About `most` labels, drawn by the seed in proportion to their classes, so that scores mean what they say; small
+    classes keep up to 50.
+    """
+    if len(labels) <= most:
+        return labels
+    group = labels.value if labels.kind == "class" else np.zeros(len(labels), int)
+    rng = np.random.default_rng([seed, 13])
+    keep = []
+    for k in np.unique(group):
+        mine = np.flatnonzero(group == k)
+        quota = min(len(mine), max(FEW_OF_CLASS, round(most * len(mine) / len(labels))))
+        keep.append(rng.choice(mine, quota, replace=False))
+    kept = np.sort(np.concatenate(keep))
+    say.append(f"{name}: {len(kept):,} of {len(labels):,} labels used, drawn in proportion to their classes")
+    return labels.take(kept)
 
 
 def _classes(labels: Sequence[Any]) -> tuple[list[str], list[int]]:
