@@ -112,6 +112,21 @@ class Scaling:
         length = np.linalg.norm(x, axis=-1, keepdims=True)
         return np.asarray(x / np.where(length > 1e-9, length, np.inf))
 
+    def cosines(self, vector: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """((n, Q) cosines of the scaled (n, D) to unit vectors (Q, D), (n,) whether the row has a direction).
+
+        Rounded to nine digits, so that the same vectors have the same similarity in any block.
+        """
+        x = np.asarray(vector, np.float64) - self.mean
+        x /= self.deviation
+        length = np.sqrt(np.einsum("nd,nd->n", x, x))
+        with np.errstate(invalid="ignore"):
+            able = np.isfinite(length) & (length > 1e-9)
+            near = x @ unit.T
+            near /= np.where(able, length, np.inf)[:, None]
+        near[~able] = -np.inf
+        return np.round(near, 9, out=near), able
+
     @classmethod
     def none(cls, width: int) -> Scaling:
         """Vectors as they are."""
@@ -250,17 +265,16 @@ def _best(
     """
     kept = [(np.empty(0, np.int64), np.empty(0), 0) for _ in (wanted[:1] if together else wanted)]
     for start, part in vectors.blocks(block or _rows(vectors, len(wanted))):
-        unit = scale(part)
-        able = unit.any(1)
+        both = wanted if against is None else np.concatenate([wanted, against])
+        cosine, able = scale.cosines(part, both)
         if where is not None:
             able &= np.asarray(where[start : start + len(part)], bool)
         if not able.any():
             continue
-        # Rounded, so that the same vectors have the same similarity in any block.
-        near = np.round(unit @ wanted.T, 9)
+        near = cosine[:, : len(wanted)]
         near = near.max(1, keepdims=True) if together else near
         unlike = np.zeros(len(part), bool) if against is None else None
-        far = None if against is None else np.round(unit @ against.T, 9).max(1)
+        far = None if against is None else cosine[:, len(wanted) :].max(1)
         for q, (row, similarity, left) in enumerate(kept):
             out = unlike if far is None else far >= near[:, q]
             index = np.flatnonzero(able & ~np.asarray(out))
@@ -305,9 +319,7 @@ def threshold(
     number = {str(name): i for i, name in enumerate(names)}
     best = np.full(len(rows), -np.inf)
     for start, part in vectors.blocks(block or _rows(vectors, len(rows))):
-        other = scale(part)
-        near = np.round(other @ unit.T, 9)
-        near[~other.any(1)] = -np.inf
+        near, _ = scale.cosines(part, unit)
         place = np.array([number.get(str(p), -1) for p in np.asarray(vectors.place[start : start + len(part)])])
         near[place[:, None] == own] = -np.inf
         best = np.maximum(best, near.max(0, initial=-np.inf))
