@@ -19,6 +19,7 @@ from swath.bench.collection import Collection, Items
 from swath.bench.probe import frozen, state_digest
 from swath.bench.sliding import Maps, merged, padded
 from swath.errors import SwathError
+from swath.models.bands import columns
 from swath.sample.loader import take
 
 __all__ = ["DataScaled", "Features", "Store", "features", "lacking", "on_grid", "parameters", "unused"]
@@ -282,14 +283,24 @@ def _cropped(p: Pixels, side: int = 32) -> Pixels:
 
 
 def lacking(encoder: Any, batch: Batch) -> list[str]:
-    """Bands that the encoder's weights know and the data do not have, by name or polarisation."""
-    facts = getattr(encoder, "facts", None)
-    known = tuple(getattr(facts, "bands", ()) or ())
-    here: set[str] = set()
-    for p in batch.pixels.values():
-        for band in p.bands:
-            here |= {_plain(n) for n in (band.name, band.polarisation, *band.aliases) if n}
-    return [name for name in known if _plain(name) not in here]
+    """Bands that the encoder can read and the data do not have.
+
+    By its `parts` (quantity and wanted bands), else by the names in the facts of its weights; where no name is one of a
+    band here, the names are of something else (groups), and nothing is said.
+    """
+    bands = [band for p in batch.pixels.values() for band in p.bands]
+    missing: list[str] = []
+    for part in getattr(encoder, "parts", ()):
+        quantity = (part.quantity,) if isinstance(part.quantity, str) else part.quantity
+        served = columns([b for b in bands if b.quantity in quantity], part.wanted)
+        gone = [w.name for w, at in zip(part.wanted, served, strict=True) if at is None]
+        missing += [f"{part.name} (all {len(gone)})"] if len(gone) == len(part.wanted) > 1 else gone
+    if getattr(encoder, "parts", ()):
+        return missing
+    known = tuple(getattr(getattr(encoder, "facts", None), "bands", ()) or ())
+    here = {_plain(n) for b in bands for n in (b.name, b.polarisation, *b.aliases) if n}
+    lost = [name for name in known if _plain(name) not in here]
+    return lost if len(lost) < len(known) else []
 
 
 def _plain(name: str) -> str:

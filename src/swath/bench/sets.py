@@ -158,6 +158,7 @@ class Monthly:
     def __init__(self, encoder: Any) -> None:
         self.encoder, self.needs, self.facts = encoder, encoder.needs, getattr(encoder, "facts", None)
         self.patch, self.width = getattr(encoder, "patch", 1), getattr(encoder, "width", 0)
+        self.parts = getattr(encoder, "parts", ())
 
     def parameters(self) -> Any:
         """Those of the encoder."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from swath.bench.plain import FILTERS, STATISTICS
-from swath.bench.protocol import FOREST, SCRATCH, Comparison, Entry
+from swath.bench.protocol import FOREST, SCRATCH, Comparison, Entry, twin_name
 from swath.bench.scores import better, difference
 from swath.estimate import Estimate
 from swath.report.table import table
@@ -19,6 +19,7 @@ from swath.report.table import table
 __all__ = [
     "Gap",
     "Ranks",
+    "common_ranks",
     "curves",
     "gap_plot",
     "gaps",
@@ -210,7 +211,7 @@ def _signed(e: Estimate) -> str:
 def curves(
     comparisons: Sequence[Comparison], path: Path, *, heads: Sequence[str] = ("linear",), metric: str = ""
 ) -> Path:
-    """Score against number of labels, one panel a set: encoders by colour, heads by line style, bars are intervals."""
+    """Score against number of labels, one panel a set: encoders by colour (random twins hollow), heads by line style."""
     from matplotlib.figure import Figure
 
     from swath.report.plots import COLOURS
@@ -219,7 +220,7 @@ def curves(
     tall = -(-len(comparisons) // wide)
     figure = Figure(figsize=(5.6 * wide + 0.6, 3.6 * tall + 1.0), layout="constrained")
     axes = np.atleast_1d(figure.subplots(tall, wide)).ravel()
-    names = list(dict.fromkeys(e.encoder for c in comparisons for e in c.entries))
+    names = list(dict.fromkeys(_bare(e.encoder) for c in comparisons for e in c.entries))
     styles, marks = ("-", "--", ":"), ("o", "s", "^", "D", "v", "P", "X")
     for axis, comparison in zip(axes, comparisons, strict=False):
         chosen = [e for e in comparison.entries if e.head in heads or e.encoder in (FOREST, SCRATCH)]
@@ -231,10 +232,11 @@ def curves(
             y = np.array([f.value for f in found])
             low, high = (np.array([getattr(f, k) for f in found]) for k in ("low", "high"))
             bars = np.nan_to_num(np.stack([y - low, high - y]))
-            which = names.index(name)
+            which = names.index(_bare(name))
             mark = marks[(which + which // len(COLOURS)) % len(marks)]
+            hollow = {"markerfacecolor": "white", "alpha": 0.75} if name != _bare(name) else {}
             axis.errorbar(
-                x, y, bars, color=COLOURS[which % len(COLOURS)], marker=mark, markersize=4,
+                x, y, bars, color=COLOURS[which % len(COLOURS)], marker=mark, markersize=4.5, **hollow,
                 linestyle=styles[list(heads).index(head) % 3] if head in heads else "-.", linewidth=1.4,
                 elinewidth=0.7, capsize=2, label=f"{name}, {head}" if len(heads) > 1 and head in heads else name,
             )  # fmt: skip
@@ -255,6 +257,11 @@ def curves(
     )
     figure.savefig(path, dpi=110)
     return path
+
+
+def _bare(name: str) -> str:
+    """An encoder's name, also of its twin: both have one colour, the twin hollow marks."""
+    return name.removesuffix(twin_name(""))
 
 
 def gap_plot(comparisons: Sequence[Comparison], path: Path, *, head: str = "linear", share: float = 1.0) -> Path:
@@ -307,11 +314,20 @@ def words(gap: Estimate) -> str:
 
 
 def ranks_over_sets(comparisons: Sequence[Comparison], head: str, share: float) -> Ranks:
-    """Ranks of what ran on every set under one head, and of the forest, a set a row."""
+    """Ranks, a set a row, of what stands alone and what ran under one head on more than half of the sets; sets where one of
+    them is missing are left out.
+    """
     scores: list[dict[str, float]] = []
     for c in comparisons:
-        chosen = [e for e in c.entries if e.share == share and (e.head == head or e.encoder == FOREST)]
+        chosen = [e for e in c.entries if e.share == share and (e.head == head or e.encoder in (FOREST, SCRATCH))]
         scores.append({e.encoder: e.scores.estimate().value for e in chosen})
-    names = [n for n in scores[0] if all(n in s for s in scores)] if scores else []
-    sign = better(comparisons[0].entries[0].scores.metric) if names else 1
-    return ranks(np.array([[s[n] for n in names] for s in scores]).reshape(len(scores), -1), names, sign=sign)
+    sign = better(comparisons[0].entries[0].scores.metric) if scores and comparisons[0].entries else 1
+    return common_ranks(scores, sign)
+
+
+def common_ranks(scores: Sequence[Mapping[str, float]], sign: int = 1) -> Ranks:
+    """Ranks of methods that more than half of the sets have, over the sets that have them all."""
+    names = list(dict.fromkeys(n for s in scores for n in s))
+    names = [n for n in names if 2 * sum(n in s for s in scores) > len(scores)]
+    whole = [s for s in scores if all(n in s for n in names)]
+    return ranks(np.array([[s[n] for n in names] for s in whole]).reshape(len(whole), -1), names, sign=sign)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from swath.batch import Batch, Needs, Tokens
 from swath.errors import SwathError
-from swath.models.galileo_input import GROUPS, QUANTITIES, STEPS, World, example_batch, read_world
+from swath.models.galileo_input import _ALL, GROUPS, QUANTITIES, STEPS, World, example_batch, read_world
 from swath.models.published import fill
 from swath.models.weights import Facts, check, state
 from swath.nn.attention import Block
@@ -79,6 +79,8 @@ class Galileo(nn.Module):
     left pixel; here all pixels by default). Level k is after k blocks, 0 the projections alone, -1 the last; each normed.
     most: tokens of one window that are worked on at once. ndvi: whether the vegetation index is shown as well.
     """
+
+    parts = _ALL  # what it can read: quantity and bands, to say what data lack
 
     def __init__(
         self,

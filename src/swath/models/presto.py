@@ -47,6 +47,8 @@ class Presto(nn.Module):
     of the visible tokens after a block; -1 is the published vector, that of the last block after the norm.
     """
 
+    parts = PARTS  # what it can read: quantity and bands, to say what data lack
+
     def __init__(
         self,
         width: int = 128,
