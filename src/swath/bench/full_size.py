@@ -25,7 +25,7 @@ def one_step(size: str, claimed: dict[str, int], *, rate: float = 1e-3) -> tuple
         name = f"parameters of the {part}"
         rows.append(Row("configuration", f"prithvi:{size}", "ours", name, Estimate(own, "count", n=1, reason=exact)))
         card = Estimate(count, "count", n=1, reason="as published: no interval")
-        rows.append(Row("configuration", "published", "baseline", name, card))
+        rows.append(Row("configuration", "published", "reference", name, card))
     shape = model.shape
     side = shape.image if isinstance(shape.image, int) else shape.image[0]
     side = side // shape.patch * shape.patch

@@ -32,14 +32,15 @@ WEATHER = (
 _FILE = "data_train_hls_37sites_v0_1.csv.gz"
 
 
-def load(folder: Path) -> Batch:
-    """Each row as one pixel on one date: reflectance (975, 1, 6, 1, 1), target GPP (975,), place the site.
+def load(folder: Path, size: int = 1) -> Batch:
+    """Each row as one date of size x size equal pixels: reflectance (975, 1, 6, size, size), target GPP (975,), place the site.
 
     Where the sites lie is not in the table: lonlat is NaN. Raises FormatError.
     """
     rows = _rows(folder)
     bands = tuple(b for b in sensor("hls-l30").bands if b.name in ("B02", "B03", "B04", "B05", "B06", "B07"))
     values = np.array([[float(r[f"b{i}"]) for i in range(2, 8)] for r in rows], np.float32)[:, None, :, None, None]
+    values = values.repeat(size, 3).repeat(size, 4)
     day = np.array([[np.datetime64(r["date"], "D").astype(float)] for r in rows])
     plain = tuple(replace(b, scale=1.0, offset=0.0, nodata=np.nan) for b in bands)
     pixels = Pixels(values, np.isfinite(values), plain, 30.0, day, np.full((len(rows), 2), np.nan))

@@ -1,8 +1,7 @@
 """Prithvi-EO-2.0 (52): the masked autoencoder of series, told dates and place; what each choice brings, and what tokens tell.
 
-(a) on made series with seasons: dates and place on or off, share hidden, one or three dates, each over seeds; (b) the same
-hidden patches said by interpolation; (c) a real MODIS series of later years; (d) probes of frozen tokens on land use,
-water and carbon flux beside spectra, and beside the same network with random weights.
+(a) on made series: dates and place on or off, share hidden, one or three dates, over seeds; (b) hidden patches said by
+interpolation; (c) a MODIS series of later years; (d) probes of frozen tokens beside spectra and random weights.
 """
 
 from __future__ import annotations
@@ -137,19 +136,15 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
         "values no way could say": {name: round(one.unsaid, 4) for name, one in filled.items()},
         "seconds": round(time.monotonic() - began, 1),
     }
-    figures = {
-        "hidden.png": "near infrared of three dates: truth, what the network was shown, what it said (simulated)"
-    }
+    figures = {"hidden.png": "near infrared of three dates: truth, what the network saw, what it said (simulated)"}
     return Outcome(CARD, scale, tuple(rows), figures, tuple(verdicts), facts)
 
 
-def _network(
-    dim: int, depth: int, sizes: Sizes, seed: int, *, decoder: int = 64, frames: int = 3, **more: Any
-) -> Prithvi:
+def _network(dim: int, depth: int, sizes: Sizes, seed: int, *, decoder: int = 64, **more: Any) -> Prithvi:
     torch.manual_seed(seed)
     base = {"image": sizes.size, "patch": sizes.patch, "codes": ("time", "place"), "decoder_dim": decoder,
             "decoder_depth": depth if decoder > 64 else 2, "decoder_heads": 4}  # fmt: skip
-    return Prithvi("tiny", dim=dim, depth=depth, heads=4, frames=frames, **{**base, **more})
+    return Prithvi("tiny", dim=dim, depth=depth, heads=4, **{"frames": 3, **base, **more})
 
 
 def _pretrain(
@@ -192,7 +187,6 @@ def _choices(learnt: Batch, test: Batch, sizes: Sizes, seed: int) -> tuple[list[
 def _mixture(learnt: Batch, sizes: Sizes, real: Path | None, seed: int) -> Turns:
     """Triples of made series; with the data folder also real pictures: the patch of Slovenia, and single dates."""
     parts = [cuts(learnt, dates=3, size=sizes.size, count=sizes.examples, seed=seed, gap=(1, 3))]
-    few = max(2, sizes.examples // 8)
     sets: dict[str, tuple[Any, int]] = {
         "eopatch": (lambda f: slovenia.triple(f, 100), 3),
         "hls_l30_texas": (hls_texas.load, 1),
@@ -201,7 +195,8 @@ def _mixture(learnt: Batch, sizes: Sizes, real: Path | None, seed: int) -> Turns
     }
     for name, (load, dates) in sets.items():
         if real is not None and (real / name).is_dir():
-            parts.append(cuts(load(real / name), dates=dates, size=sizes.size, count=few, seed=seed))
+            count = max(2, sizes.examples // 8)
+            parts.append(cuts(load(real / name), dates=dates, size=sizes.size, count=count, seed=seed))
     return Turns(*(Chips(replace(p, target=None), batch=8, seed=seed) for p in parts))
 
 
@@ -242,17 +237,12 @@ def _windows(batch: Batch, sizes: Sizes, *, apart: bool = False) -> Batch:
 
 def _sites(folder: Path, patch: int) -> frozen.Items:
     """Band means of each date and site, spread over one patch; the number is what grew."""
-    batch = carbon_flux.load(folder)
-    ((name, p),) = batch.pixels.items()
-    values, valid = (a.repeat(patch, 3).repeat(patch, 4) for a in (p.values, p.valid))
-    wide = replace(p, values=values, valid=valid)
-    spectra, keep = np.asarray(p.values).reshape(len(batch), 6), np.ones(len(batch), bool)
-    return frozen.Items(
-        Batch({name: wide}), keep, spectra, np.asarray(batch.target), np.asarray(batch.place), "g m-2 d-1"
-    )
+    batch = carbon_flux.load(folder, patch)
+    (p,) = batch.pixels.values()
+    spectra, keep = p.values[:, 0, :, 0, 0], np.ones(len(batch), bool)
+    return frozen.Items(batch, keep, spectra, np.asarray(batch.target), np.asarray(batch.place), "g m-2 d-1")
 
 
 def _picture(test: Batch, filled: Filled, asked: np.ndarray, path: Path) -> None:
-    values = next(iter(test.pixels.values())).values[0, :, 3]
-    shown = np.where(asked[0], np.nan, values)
-    maps({"truth": list(values), "shown": list(shown), "said": list(filled.answers[OURS][0, :, 3])}, path)
+    values, said = next(iter(test.pixels.values())).values[0, :, 3], filled.answers[OURS][0, :, 3]
+    maps({"truth": list(values), "shown": list(np.where(asked[0], np.nan, values)), "said": list(said)}, path)
