@@ -60,6 +60,19 @@ def test_monthly_means_are_those_of_the_month_and_of_valid_values():
     assert q.day[0, 0] == 18_001.5
 
 
+def test_each_example_is_pooled_by_its_own_dates_and_single_dates_are_left_alone():
+    _, batch = Statistics.example()
+    p = batch.pixels["sentinel-2a-l2a"]
+    day = p.day.copy()
+    day[1] += 200
+    day[2, 2:] = np.nan
+    q = sets.Monthly._monthly(replace(p, day=day))
+    assert np.isfinite(q.day).sum(1).tolist() == [len(set((d * 86_400).astype("datetime64[s]").astype("datetime64[M]")))
+                                                  for d in (day[0], day[1], day[2, :2])]  # fmt: skip
+    one = replace(p, values=p.values[:, :1], valid=p.valid[:, :1], day=day[:, :1])
+    assert sets.Monthly._monthly(one) is one
+
+
 SEEN: list[Batch] = []
 
 

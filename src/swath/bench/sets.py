@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from swath.batch import Batch
+from swath.batch import Batch, Pixels
 from swath.bench.collection import Collection
 from swath.errors import SwathError
 
@@ -165,17 +165,26 @@ class Monthly:
         return self.encoder.parameters()
 
     def encode(self, batch: Batch, levels: Any = (-1,)) -> Any:
-        """Tokens of the monthly means. Dates must be known and those of all examples lie in the same months."""
-        pixels = {}
-        for name, p in batch.pixels.items():
-            month = (p.day * 86_400).astype("datetime64[s]").astype("datetime64[M]")
-            kinds = np.unique(month[0])
-            values = np.zeros((len(p.values), len(kinds), *p.values.shape[2:]), np.float32)
-            valid, day = np.zeros(values.shape, bool), np.zeros((len(p.values), len(kinds)))
-            for i, kind in enumerate(kinds):
-                mine = month[0] == kind
-                seen = p.valid[:, mine]
-                values[:, i] = np.where(seen, p.values[:, mine], 0).sum(1) / np.maximum(seen.sum(1), 1)
-                valid[:, i], day[:, i] = seen.any(1), p.day[:, mine].mean(1)
-            pixels[name] = replace(p, values=values, valid=valid, day=day)
+        """Tokens of the monthly means, each example by its own dates; single dates and unknown ones are left as they are."""
+        pixels = {name: self._monthly(p) for name, p in batch.pixels.items()}
         return self.encoder.encode(replace(batch, pixels=pixels), levels=levels)
+
+    @staticmethod
+    def _monthly(p: Pixels) -> Pixels:
+        day = np.asarray(p.day, float)
+        if p.values.shape[1] < 2 or not np.isfinite(day).any(1).all():
+            return p
+        month = (
+            np.where(np.isfinite(day), np.nan_to_num(day) * 86_400, 0).astype("datetime64[s]").astype("datetime64[M]")
+        )
+        kinds = [np.unique(m[np.isfinite(d)]) for m, d in zip(month, day, strict=True)]
+        shape = (len(day), max(len(k) for k in kinds), *p.values.shape[2:])
+        values, valid = np.zeros(shape, np.float32), np.zeros(shape, bool)
+        days = np.full(shape[:2], np.nan)
+        for i, own in enumerate(kinds):
+            for j, kind in enumerate(own):
+                mine = (month[i] == kind) & np.isfinite(day[i])
+                seen = p.valid[i, mine]
+                values[i, j] = np.where(seen, p.values[i, mine], 0).sum(0) / np.maximum(seen.sum(0), 1)
+                valid[i, j], days[i, j] = seen.any(0), day[i, mine].mean()
+        return replace(p, values=values, valid=valid, day=days)

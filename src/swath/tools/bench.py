@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["BenchResult", "bench"]
 
 HEADS = ("knn", "linear", "decoder")
+MONTHLY = ("presto",)  # families that take one value a month: they are shown monthly means
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ def _plan(heads: list[str] | None, shares: list[str] | None, seeds: int, items: 
 def _encoders(names: list[str], files: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Encoders by name, the random twin of each that has weights, and what is known of the weights."""
     from swath import models
+    from swath.bench.sets import Monthly
     from swath.tools.encoding import ALIASES, encoder_of
 
     chosen: dict[str, Any] = {}
@@ -180,6 +182,9 @@ def _encoders(names: list[str], files: dict[str, str]) -> tuple[dict[str, Any], 
         family = ALIASES.get(name, name)
         if family.partition(":")[0] in models.MODELS and not name.startswith("random:"):
             twins[name] = _twin(family, chosen[name])
+        if family.partition(":")[2 if name.startswith("random:") else 0] in MONTHLY:
+            chosen[name] = Monthly(chosen[name])
+            twins[name] = None if twins.get(name) is None else Monthly(twins[name])
     return chosen, {k: v for k, v in twins.items() if v is not None}, records
 
 
