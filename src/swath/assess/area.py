@@ -50,8 +50,8 @@ def area_by_class(
     confusion: (K, K) counts, rows = map, columns = truth. mapped: (K,) mapped areas in `unit`.
     Source: Olofsson et al. 2014, eqs. 2, 9-11. Raises DesignError if a mapped class has fewer than 2 sample units.
 
-    >>> [round(e.value) for e in area_by_class([[9, 1], [0, 10]], [10.0, 90.0], unit="ha")]
-    [9, 91]
+    >>> tuple(round(e.value) for e in area_by_class([[9, 1], [0, 10]], [10.0, 90.0], unit="ha"))
+    (9, 91)
     """
     c = np.asarray(confusion, float)
     k = len(c)
