@@ -32,18 +32,32 @@ def filled(x: np.ndarray, like: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(x), x, middle).astype(np.float32)
 
 
-def head(lesson: Lesson, x: np.ndarray, y: np.ndarray, seed: int) -> learner.Linear:
-    """A linear head on features (n, D): logistic for classes, ridge for numbers. Classes that are absent get no share."""
-    found = fitted("logistic" if lesson.kind == "class" else "ridge", lesson, x, y, seed)
-    if isinstance(found, learner.Linear):
+def head(lesson: Lesson, index: np.ndarray, seed: int) -> learner.Linear:
+    """A linear head on the features of these labels: ridge for numbers; for classes logistic, its strength chosen by inner
+    folds of whole places. Classes that are absent get no share.
+    """
+    x, y, count = lesson.x[index], lesson.y[index], len(lesson.names)
+    if lesson.kind == "number":
+        found = learner.fit("ridge", x, y, classes=0, seed=seed)
+        assert isinstance(found, learner.Linear)
         return found
-    count = max(1, len(lesson.names))
+    seen, inner = np.unique(y, return_inverse=True)
     weight, offset = np.zeros((x.shape[1], count), np.float32), np.full(count, ABSENT, np.float32)
-    if isinstance(found, learner.Spread) and isinstance(found.inner, learner.Linear):
-        weight[:, found.seen], offset[found.seen] = found.inner.weight, found.inner.offset
-    else:
-        offset[np.unique(y)] = 0.0  # one class alone
-    return learner.Linear(weight, offset, lesson.kind == "class")
+    if len(seen) < 2:
+        offset[seen] = 0.0  # one class alone
+        return learner.Linear(weight, offset, shares=True)
+    from swath.baseline.threads import one_thread
+    from swath.bench.learners import Linear, Standard
+    from swath.bench.probe import choose_strength
+
+    with one_thread():
+        strength = choose_strength(x, inner.ravel(), lesson.places.id[index], len(seen), None, seed)
+        made = Linear(len(seen), strength).fit(x, inner.ravel())
+    standard = Standard.of(x)
+    raw = standard.scale[:, None] * made.weights
+    weight[:, seen] = raw
+    offset[seen] = made.intercept - standard.mean @ raw
+    return learner.Linear(weight, offset, shares=True)
 
 
 def fitted(name: str, lesson: Lesson, x: np.ndarray, y: np.ndarray, seed: int, trees: int = learner.TREES) -> Any:
@@ -117,7 +131,7 @@ def contest(
             continue
         plain = fitted(names[-2], lesson, lesson.x[train, :0], y, seed)
         forest = fitted("random forest", lesson, filled(lesson.spectra[train], lesson.spectra[train]), y, seed)
-        linear = head(lesson, lesson.x[train], y, seed)
+        linear = head(lesson, train, seed)
         answers["frozen head"][test] = linear.predict(lesson.x[test].T).T
         answers[names[-2]][test] = plain.predict(lesson.x[test, :0].T).T
         answers[names[-1]][test] = forest.predict(filled(lesson.spectra[test], lesson.spectra[train]).T).T
@@ -151,7 +165,7 @@ def few_labels(lesson: Lesson, *, seed: int, simulated: bool, progress: Progress
                 few = train[nested(stratum[train], share, seed + s)]
                 used.append(len(few))
                 y = lesson.y[few]
-                linear = head(lesson, lesson.x[few], y, seed)
+                linear = head(lesson, few, seed)
                 bare = filled(lesson.spectra[few], lesson.spectra[few])
                 forest = fitted("random forest", lesson, bare, y, seed, CURVE_TREES)
                 answers["frozen head"][test] = linear.predict(lesson.x[test].T).T

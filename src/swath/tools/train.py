@@ -187,7 +187,7 @@ def train(
 
     judged = contest.contest(lesson, seed=seed, tune=tune if fine_tune else None, progress=progress)
     chosen = "fine-tuned" if fine_tune else "frozen head"
-    found, last, x = contest.head(lesson, lesson.x, lesson.y, seed), network, lesson.x
+    found, last, x = contest.head(lesson, np.arange(len(lesson.y)), seed), network, lesson.x
     if fine_tune:
         last, found = tuning.tuned(
             network, lesson, np.arange(len(lesson.y)), epochs=epochs, rate=rate, seed=seed, say=say

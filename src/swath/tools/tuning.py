@@ -61,7 +61,7 @@ def tuned(
         y = lesson.y[train]
         task = Regress("1", float(y.mean()), max(float(y.std()), 1e-12), dense=True)
     solver = Solver(_pooling(network), task, planes.width)
-    start = head(lesson, lesson.x[train], lesson.y[train], seed)
+    start = head(lesson, train, seed)
     weight, offset = start.weight, start.offset
     if lesson.kind == "number":
         weight, offset = weight / task.deviation, (offset - task.mean) / task.deviation
