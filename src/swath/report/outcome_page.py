@@ -15,6 +15,8 @@ from swath.report.outcome import Outcome, Row
 
 __all__ = ["body", "markdown", "write"]
 
+FIRST = 12  # sentences shown before the rest is folded away
+
 
 def write(path: str | Path, outcome: Outcome) -> Path:
     """Write the page beside the figures that it shows, aside first, then renamed."""
@@ -39,19 +41,24 @@ def body(outcome: Outcome, folder: Path) -> str:
     parts = [
         f'<section class="lead"><h1>{e(card.source)}</h1><p class="headline">{e(card.title)}</p>'
         f'<p class="small">Scale: {e(outcome.scale)}. Code of the paper: {e(card.code)} ({e(card.licence)}).</p></section>',
-        f'<section><h2>What was measured</h2><div class="scroll">{_table(outcome.rows)}</div></section>',
     ]
     if outcome.verdicts:
-        points = "".join(f"<li>{e(v)}</li>" for v in outcome.verdicts)
-        parts.append(
-            f'<section><h2>What agrees, and what did not reproduce</h2><ul class="notes">{points}</ul></section>'
+        points = [f"<li>{e(v)}</li>" for v in outcome.verdicts]
+        first, rest = "".join(points[:FIRST]), points[FIRST:]
+        more = (
+            f'<details><summary>{len(rest)} more</summary><ul class="notes">{"".join(rest)}</ul></details>'
+            if rest
+            else ""
         )
+        title = "<h2>What agrees, and what did not reproduce</h2>"
+        parts.append(f'<section>{title}<ul class="notes">{first}</ul>{more}</section>')
     for name, words in outcome.figures.items():
         data = base64.b64encode((folder / name).read_bytes()).decode("ascii")
         parts.append(
             f'<section><figure><img alt="{e(words)}" src="data:image/png;base64,{data}">'
             f"<figcaption>{e(words)}</figcaption></figure></section>"
         )
+    parts.append(f'<section><h2>What was measured</h2><div class="scroll">{_table(outcome.rows)}</div></section>')
     claims = "".join(f"<tr><th>{e(k)}</th><td>{e(v)}</td></tr>" for k, v in card.claims.items())
     lists = [("Built", card.built), ("Not built", card.not_built)]
     built = "".join(
@@ -110,23 +117,45 @@ def markdown(outcome: Outcome, figures: str) -> str:
         "",
         f"{card.source}. Code: {card.code} ({card.licence}). `swath run {card.slug}` makes this page's numbers; scale: {outcome.scale}.",
         "",
-        "## What was measured",
-        "",
-        "| data | metric | method | role | estimate, 95 % interval | the paper's claim |",
-        "|---|---|---|---|---|---|",
     ]
-    for r in outcome.rows:
-        value, between = _words(r)
-        data = f"{r.data} (simulated)" if r.estimate.simulated and "simulated" not in r.data else r.data
-        cells = (data, r.metric, r.method, r.role, f"{value} {between}", r.claim)
-        lines.append("| " + " | ".join(c.replace("|", "/") for c in cells) + " |")
     if outcome.verdicts:
-        lines += ["", "## What agrees, and what did not reproduce", "", *(f"- {v}" for v in outcome.verdicts)]
+        first, rest = outcome.verdicts[:FIRST], outcome.verdicts[FIRST:]
+        lines += ["", "## What agrees, and what did not reproduce", "", *(f"- {v}" for v in first)]
+        if rest:
+            lines += ["", f'??? note "{len(rest)} more"', "", *(f"    - {v}" for v in rest)]
     for name, words in outcome.figures.items():
         lines += ["", f"![{words}]({figures}/{name})", "", f"*{words}*"]
+    lines += ["", "## What was measured"]
+    for data in dict.fromkeys(r.data for r in outcome.rows):
+        lines += _group(data, [r for r in outcome.rows if r.data == data], folded=len(outcome.rows) > 40)
     lines += ["", "## The paper's claims", "", "| claim | value and where |", "|---|---|"]
     lines += [f"| {k.replace('|', '/')} | {v.replace('|', '/')} |" for k, v in card.claims.items()]
     for title, items in (("Built", card.built), ("Not built", card.not_built)):
         if items:
             lines += ["", f"## {title}", "", *(f"- {i}" for i in items)]
     return "\n".join(lines) + "\n"
+
+
+def _group(data: str, rows: Sequence[Row], *, folded: bool) -> list[str]:
+    """The rows of one set as a table; folded away where there are many."""
+    simulated = all(r.estimate.simulated for r in rows) and "simulated" not in data
+    title = (data + (" (simulated)" if simulated else "")).replace('"', "'")
+    claims = any(r.claim for r in rows)
+    head = ["metric", "method", "role", "estimate, 95 % interval", *(["the paper's claim"] if claims else [])]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    last = ""
+    for r in rows:
+        value, between = _words(r)
+        role = "**ours**" if r.role == "ours" else r.role
+        cells = [
+            "" if r.metric == last else r.metric,
+            r.method,
+            role,
+            f"{value} {between}",
+            *([r.claim] if claims else []),
+        ]
+        last = r.metric
+        lines.append("| " + " | ".join(c.replace("|", "/") for c in cells) + " |")
+    if folded:
+        return ["", f'??? abstract "{title}: {len(rows)} numbers"', "", *(f"    {line}" for line in lines)]
+    return ["", f"### {title}", "", *lines]
