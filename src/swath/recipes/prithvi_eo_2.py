@@ -81,8 +81,8 @@ class Sizes:
     worlds: int = 12
     tests: int = 10
     examples: int = 192
-    epochs: int = 34
-    varied: int = 7
+    epochs: int = 20
+    varied: int = 6
     modis: int = 30
     gaps: int = 80
     seeds: int = 5
@@ -150,7 +150,9 @@ def _network(dim: int, depth: int, sizes: Sizes, seed: int, *, decoder: int = 64
 def _pretrain(
     model: Prithvi, source: Any, epochs: int, ratio: float, seed: int, say: Any = None
 ) -> list[dict[str, Any]]:
-    return fit(model, source, MaskedPatches(ratio), Rules(epochs, rate=1e-3, warmup=50, seed=seed), progress=say)
+    return fit(
+        model, source, MaskedPatches(ratio), Rules(epochs, rate=0.1 / model.width, warmup=50, seed=seed), progress=say
+    )
 
 
 def _choices(learnt: Batch, test: Batch, sizes: Sizes, seed: int) -> tuple[list[Row], list[str]]:
