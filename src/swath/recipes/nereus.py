@@ -124,7 +124,7 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
     lines(panels, out / "steps.png", x="optimiser steps", y="balanced accuracy, linear probe", share_y=False)
     lines(apart, out / "difference.png", x="optimiser steps", y="balanced accuracy minus random subset", share_y=False)
     figures = {
-        "steps.png": "probe score against optimiser steps; bands: t-intervals over seeds (archives and tests differ by seed)",
+        "steps.png": "probe score against optimiser steps; bands: t-intervals over seeds (archives and tests differ by seed); the probe's strength is fixed, in the table inner folds choose it",
         "difference.png": "the same, minus the random subset, paired by seed; a band that holds 0 shows no difference",
     }
     if sizes.rhos:
@@ -186,7 +186,7 @@ def _one_seed(task: Task, sizes: Sizes, seed: int) -> dict[str, Found]:
             last = directions(vectors(teaching.teacher, task.archive))
     for name, encoder in (("untrained network", untrained), ("pixel statistics", load("statistics")),
                           ("random convolutions", load("random-convolutions"))):  # fmt: skip
-        found[name] = Found(scores(task, encoder, seed, whole=True))
+        found[name] = Found(scores(task, encoder, seed, whole=True) | {"fixed": scores(task, encoder, seed)["linear"]})
     found["choice"] = Found(
         choice(task, last, pixel, sizes.rhos, sizes.counts, seed, lambda x, rho, eta: _kept(x, rho, sizes, seed, eta))
     )

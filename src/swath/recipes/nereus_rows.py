@@ -171,7 +171,7 @@ def curves(seeds: Sequence[Mapping[str, Found]]) -> dict[str, Line]:
         found[arm] = Line(steps, [e.value for e in spans], [e.low for e in spans], [e.high for e in spans],
                           "--" if arm.startswith("oracle") else "-", COLOURS[i])  # fmt: skip
     for i, name in enumerate(("untrained network", "pixel statistics")):
-        value = mean([f[name].scores["linear"] for f in seeds]).value
+        value = mean([f[name].scores["fixed"] for f in seeds]).value
         found[name] = Line([0, steps[-1]], [value] * 2, style=":", colour=("#8a949c", "#222222")[i])
     return found
 
