@@ -124,7 +124,8 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
     lines(panels, out / "steps.png", x="optimiser steps", y="balanced accuracy, linear probe", share_y=False)
     lines(apart, out / "difference.png", x="optimiser steps", y="balanced accuracy minus random subset", share_y=False)
     figures = {
-        "steps.png": "probe score against optimiser steps; bands: t-intervals over seeds (archives and tests differ by seed); the probe's strength is fixed, in the table inner folds choose it",
+        "steps.png": "probe score against optimiser steps; bands: t-intervals over seeds (archives and tests differ by seed); "
+        "the probe's strength is fixed here and chosen by inner folds in the table",
         "difference.png": "the same, minus the random subset, paired by seed; a band that holds 0 shows no difference",
     }
     if sizes.rhos:
