@@ -167,7 +167,7 @@ class Prithvi(nn.Module):
         tokens = [Tokens(torch.cat(v), valid, day, position.to(valid.device), (t, h, w)) for v in kept]
         if not plain:
             return tokens
-        return [Tokens(*(_numpy(a) for a in (k.values, k.valid, k.day, k.position)), k.shape) for k in tokens]
+        return [Tokens(_numpy(k.values), _numpy(k.valid), _numpy(k.day), _numpy(k.position), k.shape) for k in tokens]
 
     def forward(self, batch: Batch, hidden: Tensor | None = None) -> Tensor:
         """What it takes all pixels to be: (B, T, C, H, W), scaled as `scaled` gives. hidden (B, N) bool: patches that it
