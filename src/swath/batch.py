@@ -10,9 +10,14 @@ import numpy as np
 
 from swath.earth.sensor import Band
 
-__all__ = ["Batch", "Encoder", "Needs", "Pixels", "Tokens"]
+__all__ = ["Batch", "Encoder", "Needs", "Pixels", "Tokens", "array"]
 
 Array = Any  # numpy.ndarray from the loader, torch.Tensor after .to(device)
+
+
+def array(values: Array) -> np.ndarray:
+    """A NumPy array of an array or tensor, without its gradient and wherever it lies."""
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from swath.batch import Batch, Needs, Pixels, Tokens
+from swath.batch import Batch, Needs, Pixels, Tokens, array
 from swath.earth.sensor import Band
 
 __all__ = ["RandomConvolutions", "Statistics", "describe"]
@@ -53,11 +53,8 @@ def _numpy(batch: Batch) -> tuple[dict[str, Pixels], Any]:
         return batch.pixels, lambda a: a
     import torch
 
-    def plain(a: Any) -> np.ndarray:
-        return np.asarray(a.detach().cpu().numpy())
-
     found = {
-        n: replace(p, values=plain(p.values), valid=plain(p.valid), day=plain(p.day), lonlat=plain(p.lonlat))
+        n: replace(p, values=array(p.values), valid=array(p.valid), day=array(p.day), lonlat=array(p.lonlat))
         for n, p in batch.pixels.items()
     }
     return found, lambda a: torch.as_tensor(a, device=first.device)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from swath.batch import Batch, Encoder, Pixels
+from swath.batch import Batch, Encoder, Pixels, array
 from swath.errors import SwathError
 
 __all__ = ["TokenPlanes"]
@@ -112,7 +112,7 @@ def _planes(encoder: Encoder, tile: Batch, size: int) -> np.ndarray:
             got="tokens without one",
             remedy="use another encoder",
         )
-    grid = np.asarray(tokens.grid().detach().cpu() if hasattr(tokens.grid(), "detach") else tokens.grid(), np.float32)
+    grid = np.asarray(array(tokens.grid()), np.float32)
     mean = grid.mean(1)
     step = size // mean.shape[-1]
     return np.asarray(mean.repeat(step, axis=-2).repeat(step, axis=-1))

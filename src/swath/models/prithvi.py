@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from swath.batch import Batch, Needs, Pixels, Tokens
+from swath.batch import Batch, Needs, Pixels, Tokens, array
 from swath.errors import BandError, SwathError, UnitError
 from swath.models.bands import columns
 from swath.models.block_names import speaks_published
@@ -167,7 +167,7 @@ class Prithvi(nn.Module):
         tokens = [Tokens(torch.cat(v), valid, day, position.to(valid.device), (t, h, w)) for v in kept]
         if not plain:
             return tokens
-        return [Tokens(_numpy(k.values), _numpy(k.valid), _numpy(k.day), _numpy(k.position), k.shape) for k in tokens]
+        return [Tokens(array(k.values), array(k.valid), array(k.day), array(k.position), k.shape) for k in tokens]
 
     def forward(self, batch: Batch, hidden: Tensor | None = None) -> Tensor:
         """What it takes all pixels to be: (B, T, C, H, W), scaled as `scaled` gives. hidden (B, N) bool: patches that it
@@ -248,7 +248,7 @@ class Prithvi(nn.Module):
             said = self.physical(self(batch, hidden))
         out = torch.full((1, *pixels.values.shape), math.nan, device=said.device)
         out[0, :, :, seen.columns] = said.float()
-        return {seen.sensor: _numpy(out) if plain else out}
+        return {seen.sensor: array(out) if plain else out}
 
     def seen(self, batch: Batch) -> Seen:
         """What the network is given of a Batch. Raises BandError, UnitError, SwathError."""
@@ -319,8 +319,3 @@ def _published_statistics(size: str, bands: Sequence[str]) -> dict[str, list[flo
     known = STATISTICS["v1" if size.startswith("v1") else "v2"]
     at = [list(BANDS).index(b) if b in BANDS else None for b in bands]
     return {name: [math.nan if i is None else row[i] for i in at] for name, row in known.items()}
-
-
-def _numpy(a: Any) -> np.ndarray:
-    out: np.ndarray = a.detach().cpu().numpy()
-    return out

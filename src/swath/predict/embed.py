@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from swath.batch import Batch, Encoder
+from swath.batch import Batch, Encoder, array
 from swath.errors import SwathError
 
 __all__ = ["Embedding"]
@@ -47,7 +47,7 @@ class Embedding:
                 got=f"grid {tokens.shape}",
                 remedy="state another size, or use another level",
             )
-        values, valid = _array(tokens.grid())[0], _array(tokens.valid)
+        values, valid = array(tokens.grid())[0], array(tokens.valid)
         t, h, w = tokens.shape
         good = valid[0].reshape(t, 1, h, w).astype(np.float32)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -66,8 +66,3 @@ def _cut(batch: Batch, top: int, left: int, size: int, height: int, width: int) 
         for name, p in batch.pixels.items()
     }
     return replace(batch, pixels=pixels)
-
-
-def _array(values: object) -> np.ndarray:
-    detach = getattr(values, "detach", None)
-    return np.asarray(values if detach is None else detach().cpu())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from swath.batch import Batch, Encoder, Pixels
+from swath.batch import Batch, Encoder, Pixels, array
 from swath.errors import Cancelled, FormatError, OutputError, SwathError
 from swath.sample.loader import take
 from swath.sample.window import Windows
@@ -258,11 +258,11 @@ class Encoding:
                 continue
             few = take(part, np.flatnonzero(some))
             tokens = self.encoder.encode(few)[-1]
-            found = _array(tokens.pooled())
+            found = array(tokens.pooled())
             whole = np.zeros((many, found.shape[1]), np.float32)
             whole[some] = found
             vectors[-1] = whole
-            seen[some, k], days[some, k] = _array(tokens.valid).any(1), _days(few)
+            seen[some, k], days[some, k] = array(tokens.valid).any(1), _days(few)
         width = next((v.shape[1] for v in vectors if v is not None), 1)
         filled = [np.zeros((many, width), np.float32) if v is None else v for v in vectors]
         return np.stack(filled, axis=1).reshape(-1, width), seen.ravel(), days.ravel()
@@ -277,8 +277,8 @@ class Encoding:
                 got=f"{tokens.shape}",
                 remedy="use --by window",
             )
-        grid = _array(tokens.grid())
-        valid = _array(tokens.valid).reshape(len(grid), *tokens.shape)[:, :, None]
+        grid = array(tokens.grid())
+        valid = array(tokens.valid).reshape(len(grid), *tokens.shape)[:, :, None]
         weight = valid.astype(np.float32)
         mean = (np.where(valid, grid, 0) * weight).sum(1) / np.maximum(weight.sum(1), 1)
         vectors = mean.reshape(*mean.shape[:2], -1).transpose(0, 2, 1).reshape(-1, mean.shape[1])
@@ -373,8 +373,3 @@ def _days(batch: Batch) -> np.ndarray:
     known = np.isfinite(days)
     count = known.sum(1)
     return np.where(count > 0, np.where(known, days, 0).sum(1) / np.maximum(count, 1), np.nan)
-
-
-def _array(values: Any) -> np.ndarray:
-    detach = getattr(values, "detach", None)
-    return np.asarray(values if detach is None else detach().cpu())

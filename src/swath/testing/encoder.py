@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.batch import Batch, Needs, Tokens
+from swath.batch import Batch, Needs, Tokens, array
 from swath.errors import SwathError
 from swath.sample.loader import take
-from swath.testing.rules import array, run
+from swath.testing.rules import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from swath.errors import SwathError
 
-__all__ = ["array", "run"]
+__all__ = ["run"]
 
 
 def run(what: str, rules: Sequence[Callable[..., str]], *things: Any) -> None:
@@ -18,8 +16,3 @@ def run(what: str, rules: Sequence[Callable[..., str]], *things: Any) -> None:
         raise SwathError(
             rule=f"{what} keeps its {len(rules)} rules", got="; ".join(broken), remedy="see the rules' docstrings"
         )
-
-
-def array(values: Any) -> np.ndarray:
-    """A NumPy array of an array or tensor."""
-    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
