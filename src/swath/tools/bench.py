@@ -128,9 +128,9 @@ def bench(
         swath bench chips/ --encoders tiny,presto --out bench/
         swath bench scenes/ --labels masks/ --encoders tiny --heads linear,decoder --shares 0.1,1 --seeds 10
     """
+    asked = dict(locals())
     from swath.tools.benching import collection_of, weights_of
 
-    asked = {k: v for k, v in locals().items() if k not in ("collection_of", "weights_of")}
     home = Path(out)
     can_be_written(home)
     plan = _plan(heads, shares, seeds, items, steps)

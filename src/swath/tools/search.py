@@ -147,10 +147,10 @@ def search(
         swath search region.zarr --like 14.51,46.05 --out found/
         swath search region.zarr --like-image quarry.tif --not 14.4,46.1 -k 50 --dates 2021
     """
+    asked = dict(locals())
     from swath.predict import vectors as keeping
     from swath.tools import searching
 
-    asked = {name: value for name, value in locals().items() if name not in ("keeping", "searching")}
     pictures = [like_image] if isinstance(like_image, (str, Path)) else list(like_image or [])
     wanted = searching.where_of(like)
     if (not wanted and not pictures) or k < 1:

@@ -151,12 +151,11 @@ def train(
         swath train scene.tif --labels labels.gpkg --encoder tiny --out model.safetensors
         swath train S2_*/ --labels fields.geojson --column crop --fine-tune --curve --out crops.safetensors
     """
+    asked = dict(locals())
     from swath.tools import contest, training, tuning
     from swath.tools import curve as curves
     from swath.tools.encoding import encoder_of, sites_of
 
-    outside = ("contest", "curves", "training", "tuning", "encoder_of", "sites_of")
-    asked = {name: value for name, value in locals().items() if name not in outside and name != "outside"}
     path = Path(out)
     if path.suffix != ".safetensors":
         raise OutputError(
