@@ -28,6 +28,12 @@ MODELS: dict[str, str] = {
     "presto": "swath.models.presto:Presto",
     "galileo": "swath.models.galileo:Galileo",
     "sen2lcz": "swath.models.sen2lcz:Sen2LCZ",
+    "schanger": "swath.models.schanger:SChanger",
+}
+# Families whose published files are many and have no name here: where they are, and what they are called.
+ELSEWHERE: dict[str, str] = {
+    "schanger": "huggingface.co/Zy-Zhou/schanger: schanger_SIZE_DATA.pth with SIZE small or base and DATA levir, levir_plus, "
+    "s2looking, cdd, sysu, whu or pretrain",
 }
 # Encoders without weights and without torch.
 CLASSICAL: dict[str, str] = {
@@ -200,6 +206,13 @@ def _at_hand(name: str) -> Path:
             rule=f"{name} needs its published weights",
             got=f"no {file} of sha256 {digest[:12]} in a folder of SWATH_WEIGHTS",
             remedy=f"download it from {where} and name it with --weights, or try random:{name}",
+        )
+    family = name.partition(":")[0]
+    if family in ELSEWHERE:
+        raise SwathError(
+            rule=f"{family} needs a weights file, one of its own or a published one",
+            got="none",
+            remedy=f"name it; published: {ELSEWHERE[family]}; or train one, or try random:{family}",
         )
     known = [*CLASSICAL, *WEIGHTS, *PUBLISHED, *outside()]
     raise SwathError(
