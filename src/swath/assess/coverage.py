@@ -41,7 +41,7 @@ def coverage_curve(
     *,
     thresholds: Sequence[float] | None = None,
     weight: ArrayLike | None = None,
-    unanswered: ArrayLike | None = None,
+    unanswered: tuple[Sequence[str], Sequence[float]] | None = None,
     kind: Literal["mean", "rms"] = "mean",
     unit: str = "1",
     draws: int = 500,
@@ -52,7 +52,7 @@ def coverage_curve(
 
     error, score (M,): an undefined score is never kept, an undefined error counts as kept but not in the error. groups (M,): the
     place, block or run of each. weight (M,): what each counts for in the share (seconds, area), 1 where none is given.
-    unanswered: {group: weight} as two arrays (names, weights) that belongs to the whole but has no row (lost time). kind: how errors
+    unanswered: groups and weights that belong to the whole but have no row (lost time). kind: how errors
     of the kept are summed up. thresholds: 20 quantiles of the score where none are given.
     Raises SwathError for arrays of different lengths.
     """
@@ -64,7 +64,7 @@ def coverage_curve(
             got=f"{e.shape}, {s.shape}, {g.shape}, {w.shape}",
             remedy="give one of each for every row",
         )
-    names, lost = ([], []) if unanswered is None else unanswered  # type: ignore[misc]
+    names, lost = unanswered or ((), ())
     found, index = np.unique(np.concatenate([g.astype(str), np.asarray(names, str)]), return_inverse=True)
     index, spare = index[: len(e)], index[len(e) :]
     whole = np.bincount(index, w, len(found)) + np.bincount(spare, np.asarray(lost, float), len(found))
@@ -106,7 +106,7 @@ def coverage_curve(
 
 
 def _ratio(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
-    return np.divide(a, b, out=np.full(np.shape(a), np.nan), where=np.asarray(b) > 0)
+    return np.asarray(np.divide(a, b, out=np.full(np.shape(a), np.nan), where=np.asarray(b) > 0))
 
 
 def _share(parts: NDArray[Any]) -> NDArray[np.float64]:

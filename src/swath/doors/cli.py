@@ -108,14 +108,17 @@ def _command(function: Callable[..., Any], outcome: dict[str, Any]) -> Callable[
     hints = typing.get_type_hints(function, localns=_Names(function.__globals__))
     documented = _argument_help(function)
     parameters = []
-    for name, p in inspect.signature(function).parameters.items():
+    given = inspect.signature(function).parameters
+    later = [n for n, p in given.items() if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+    for name, p in given.items():
         if name == "progress":
             continue
-        west = name in ("area", "like", "not_")  # -55.5,-11.7,-55.4,-11.6 is a value, not an option
+        west = name in ("area", "like", "not_", "lever")  # -55.5,-11.7,-55.4,-11.6 is a value, not an option
         short = {"name": [f"-{name}", f"--{name}"]} if len(name) == 1 else {}
         meta = cyclopts.Parameter(help=documented.get(name, ""), negative=(), allow_leading_hyphen=west, **short)
         if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty:
-            p = p.replace(kind=p.POSITIONAL_ONLY) if "list" in str(hints.get(name, "")) else p
+            lists = "list" in str([hints.get(n, "") for n in later[later.index(name) :]])  # what stands before a list too
+            p = p.replace(kind=p.POSITIONAL_ONLY) if lists else p
         parameters.append(p.replace(annotation=typing.Annotated[_words(hints.get(name, str)), meta]))
     for name, text in (("json", "print the result as JSON"), ("quiet", "no progress bar, no summary of notes")):
         kind = inspect.Parameter.KEYWORD_ONLY

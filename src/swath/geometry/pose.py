@@ -55,7 +55,7 @@ def multiply(a: ArrayLike, b: ArrayLike) -> Array:
 
 
 def _conjugate(q: ArrayLike) -> Array:
-    return np.asarray(q, float) * np.array([-1.0, -1.0, -1.0, 1.0])
+    return np.asarray(np.asarray(q, float) * np.array([-1.0, -1.0, -1.0, 1.0]))
 
 
 def rotate(quaternion: ArrayLike, vector: ArrayLike) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swath.errors import SwathError
-from swath.geometry import pose as poses
+from swath.geometry import pose as se3
 
 __all__ = ["Limits", "Match", "Scores", "Trajectory", "clean", "correct", "match", "relative", "scene", "scores"]
 
@@ -55,9 +55,9 @@ def clean(
     """A Trajectory of rows as they come: sorted by stamp; rows without a number dropped and counted.
 
     Of equal stamps the first row stays. repeated: also drop a pose identical to the one before it (a frozen tracker
-    repeats itself), unless the pose stays for `still` seconds or more: then something stood still.
-    before (7,): the last pose of the run before this one. Quaternions are made to length one; a zero quaternion drops the row. Raises SwathError for shapes
-    other than (N,) and (N, 7).
+    repeats itself), unless the pose stays for `still` seconds or more: then something stood still. before (7,): the last pose of
+    the run before this one. Quaternions are made to length one; a zero quaternion drops the row.
+    Raises SwathError for shapes other than (N,) and (N, 7).
     """
     t, p = np.asarray(stamp, float), np.asarray(pose, float)
     if t.ndim != 1 or p.shape != (len(t), 7):
@@ -74,15 +74,15 @@ def clean(
             dropped[why] = int((~mask).sum())
         t, p = t[mask], p[mask]
 
-    keep(np.isfinite(t) & np.isfinite(p[:, :3]).all(1), "not a number")
+    keep(np.isfinite(t) & np.isfinite(p[:, :3]).all(1), "without a number")
     if np.isfinite(p[:, 3:]).any():
-        keep(np.isfinite(p[:, 3:]).all(1) & (np.abs(p[:, 3:]).max(1, initial=0) > 0), "no rotation")
-        p = np.concatenate([p[:, :3], poses.normalise(p[:, 3:])], -1)
+        keep(np.isfinite(p[:, 3:]).all(1) & (np.abs(p[:, 3:]).max(1, initial=0) > 0), "without a rotation")
+        p = np.concatenate([p[:, :3], se3.normalise(p[:, 3:])], -1)
     order = np.argsort(t, kind="stable")
     if (order != np.arange(len(t))).any():
         dropped["out of order, sorted"] = int((np.diff(t) < 0).sum())
     t, p = t[order], p[order]
-    keep(np.diff(t, prepend=-np.inf) > 0, "stamp twice")
+    keep(np.diff(t, prepend=-np.inf) > 0, "with the stamp of another")
     if repeated and len(t):
         last = np.full((1, 7), np.inf) if before is None else np.asarray(before, float)[None]
         earlier = np.concatenate([last, p[:-1]])
@@ -92,7 +92,7 @@ def clean(
         run = np.cumsum(~same) - 1
         short = np.ones(len(t), bool)
         short[run >= 0] = (leave - t[starts])[run[run >= 0]] < still if len(starts) else True
-        keep(~(same & short), "pose repeated")
+        keep(~(same & short), "that repeat the one before")
     return Trajectory(t, p, tuple(dropped.items()))
 
 
@@ -112,12 +112,12 @@ class Match:
     distance: Array
     turn: Array
 
-    def aligned(self, alignment: poses.Alignment, *, own: bool) -> Match:
+    def aligned(self, alignment: se3.Alignment, *, own: bool) -> Match:
         """The same with errors after `alignment`. own: it was found on these very poses."""
         moved = alignment(self.estimate) if len(self.stamp) else self.estimate
         distance = np.linalg.norm(moved[:, :3] - self.truth[:, :3], axis=1)
-        apart = poses.multiply(poses.inverse(self.truth)[:, 3:], moved[:, 3:])
-        turn = np.degrees(poses.angle(apart))
+        apart = se3.multiply(se3.inverse(self.truth)[:, 3:], moved[:, 3:])
+        turn = np.degrees(se3.angle(apart))
         open_ = alignment.determined
         if open_ == "point" or (open_ == "line" and not own):
             distance = np.full(len(distance), np.nan)
@@ -128,7 +128,7 @@ class Match:
 
 def match(truth: Trajectory, estimate: Trajectory, *, reach: float = REACH) -> Match:
     """Truth interpolated at every estimated stamp; stamps outside the truth's time, or in its gaps, have no match."""
-    at, there = poses.interpolate(truth.stamp, truth.pose, estimate.stamp, reach=reach)
+    at, there = se3.interpolate(truth.stamp, truth.pose, estimate.stamp, reach=reach)
     start, end = (float(truth.stamp[0]), float(truth.stamp[-1])) if len(truth.stamp) else (math.nan, math.nan)
     none = np.full(int(there.sum()), np.nan)
     return Match(estimate.stamp[there], at[there], estimate.pose[there], start, end, len(estimate.stamp), none, none)
@@ -262,7 +262,7 @@ def relative(match: Match, step: float, unit: Literal["s", "m", "frame"] = "s") 
     fine = (j > np.arange(n)) & (np.abs(along[j] - wanted) <= max(0.5 * step, 2 * usual))
     fine &= wanted <= along[-1] + usual
     i, j = np.flatnonzero(fine), j[fine]
-    true = poses.compose(poses.inverse(match.truth[i]), match.truth[j])
-    said = poses.compose(poses.inverse(match.estimate[i]), match.estimate[j])
-    off = poses.compose(poses.inverse(true), said)
-    return match.stamp[i], np.linalg.norm(off[:, :3], axis=1), np.degrees(poses.angle(off[:, 3:]))
+    true = se3.compose(se3.inverse(match.truth[i]), match.truth[j])
+    said = se3.compose(se3.inverse(match.estimate[i]), match.estimate[j])
+    off = se3.compose(se3.inverse(true), said)
+    return match.stamp[i], np.linalg.norm(off[:, :3], axis=1), np.degrees(se3.angle(off[:, 3:]))

@@ -65,7 +65,9 @@ class Tracks:
     notes: tuple[str, ...] = field(default_factory=tuple)
 
 
-def read(path: str | Path, *, quaternion: Order | None = None, rate: float = 10.0, times: str | Path | None = None) -> Tracks:
+def read(
+    path: str | Path, *, quaternion: Order | None = None, rate: float = 10.0, times: str | Path | None = None
+) -> Tracks:
     """Read a track file, plain or .gz.
 
     Forms: rows of 8 numbers (TUM: stamp x y z qx qy qz qw; 9 with an output stamp after the first); `seq: N` headers
@@ -97,7 +99,9 @@ def _text(source: Path) -> str:
         ) from error
     if raw is None or len(raw) > LARGEST:
         raise FormatError(
-            rule=f"track files are read up to {LARGEST >> 20} MB", got=f"{source.name} is larger", remedy="split it by runs"
+            rule=f"track files are read up to {LARGEST >> 20} MB",
+            got=f"{source.name} is larger",
+            remedy="split it by runs",
         )
     if b"\0" in raw[:4096]:
         raise FormatError(
@@ -151,7 +155,11 @@ def _table(source: Path, lines: Sequence[str], columns: Mapping[str, int], quate
     value = dict(zip(columns, np.array(rows, float).T, strict=True))
     none = np.full(len(rows), math.nan)
     lonlat = "lon" in value
-    place = [value["lon"], value["lat"], value.get("height", value.get("z"))] if lonlat else [value["x"], value["y"], value.get("z")]
+    place = (
+        [value["lon"], value["lat"], value.get("height", value.get("z"))]
+        if lonlat
+        else [value["x"], value["y"], value.get("z")]
+    )
     place = [np.zeros(len(rows)) if axis is None else axis for axis in place]
     turn = [value.get(q, none) for q in ("qx", "qy", "qz", "qw")]
     stamp, notes = _seconds(value["stamp"])
@@ -215,7 +223,11 @@ def _rows(source: Path, lines: Sequence[str], quaternion: Order, rate: float, ti
 
 def _some(source: Path, rows: Sequence[Sequence[float]]) -> None:
     if not rows:
-        raise FormatError(rule="a track has poses", got=f"{source.name} with none", remedy="a lost run is a run to name, not a file to give")
+        raise FormatError(
+            rule="a track has poses",
+            got=f"{source.name} with none",
+            remedy="a lost run is a run to name, not a file to give",
+        )
 
 
 def _placed(place: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -240,7 +252,13 @@ def _kitti(
     notes = (f"matrices are no pure rotations (off by {skew:.2g}); the nearest were taken",) if skew > 1e-3 else ()
     if times is None:
         return np.arange(len(table)) / rate, pose, (*notes, f"KITTI rows have no stamps: {rate:g} a second")
-    stamp = np.array([_numbers(Path(times), i, [line.split()[0]]) for i, line in enumerate(_text(Path(times)).splitlines(), 1) if line.strip()])
+    stamp = np.array(
+        [
+            _numbers(Path(times), i, [line.split()[0]])
+            for i, line in enumerate(_text(Path(times)).splitlines(), 1)
+            if line.strip()
+        ]
+    )
     if len(stamp) != len(table):
         raise FormatError(
             rule="a file of times has a stamp for each row",
@@ -281,7 +299,9 @@ def trajectories(
         local = _local(run, truth.lonlat, origin)
         found = clean(local.stamp, local.pose, repeated=True, still=REACH)
         if sensor is not None:
-            found = Trajectory(found.stamp, poses.compose(found.pose, np.broadcast_to(sensor, found.pose.shape)), found.dropped)
+            found = Trajectory(
+                found.stamp, poses.compose(found.pose, np.broadcast_to(sensor, found.pose.shape)), found.dropped
+            )
         true[number] = found
     runs = estimate.runs
     if not estimate.numbered and (truth.numbered or 1 not in true):
@@ -299,7 +319,8 @@ def trajectories(
         else:
             said = Trajectory(np.zeros(0), np.zeros((0, 7)))
         for why, count in said.dropped:
-            notes.append(f"sequence {number}: {count} poses {why}" if len(true) > 1 else f"{count} poses {why}")
+            what = f"{count} pose{'' if count == 1 else 's'} {why}"
+            notes.append(f"sequence {number}: {what}" if len(true) > 1 else what)
         pairs[number] = (true[number], said)
     return pairs, tuple(notes)
 
