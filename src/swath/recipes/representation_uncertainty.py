@@ -71,8 +71,8 @@ SCALES = {
     "paper": Sizes(worlds=400, per_class=8, epochs=800),
     "test": Sizes(encoders=("random-convolutions",), worlds=14, per_class=2, seeds=3, epochs=8, width=32, draws=200),
 }
-WORSE = {"coarse 2x": ("coarse", 1), "coarse 4x": ("coarse", 2), "coarse 8x": ("coarse", 3), "noise": ("noise", 3),
-         "haze": ("haze", 3), "blur": ("blur", 3)}  # fmt: skip
+WORSE = {"coarse 2x": ("coarse", 1), "coarse 4x": ("coarse", 2), "coarse 8x": ("coarse", 3), "noise": ("gaussian_noise", 5),
+         "haze": ("haze", 3), "blur": ("gaussian_blur", 3)}  # fmt: skip
 WORSE_METRIC = "share of worse copies that are more unsure"
 
 
