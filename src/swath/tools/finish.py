@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from swath.tools.mapping import Work
     from swath.tools.scenes import Opened
 
-__all__ = ["Assessed", "areas_on_the_map", "assess_run", "facts_of", "named", "report_page"]
+__all__ = ["Assessed", "areas_on_the_map", "assess_run", "common_classes", "facts_of", "named", "report_page"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def _by_truth(
 
     value = held.value
     if work.mapper.kind == "class":
-        value, names, codes = _common_classes(held, names, codes, say)
+        value, names, codes = common_classes(held, names, codes, say)
     answer = judge.predict_at(work.mapper, opened.cubes, held.row, held.column)
     seen = np.isfinite(answer).all(1)
     if not seen.any():
@@ -184,7 +184,7 @@ def _spread(got: np.ndarray, index: np.ndarray, n: int) -> np.ndarray:
     return out
 
 
-def _common_classes(
+def common_classes(
     held: Labels, names: list[str], codes: list[int], say: list[str]
 ) -> tuple[np.ndarray, list[str], list[int]]:
     """The truth's class indices in the map's classes; classes that only the truth has come after them (always errors)."""

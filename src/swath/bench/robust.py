@@ -1,0 +1,377 @@
+"""How much an answer loses when its input gets worse: paired drops by place, with intervals, recomputed from one table.
+
+A Table holds what every place adds under every corruption and level; all numbers come from it, so a saved table gives the
+same numbers again. A drop is paired: the same units of the same places, answered before and after.
+Geometric corruptions move the truth, and the clean answer moves with it before it is compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from swath.estimate import Estimate, block_bootstrap, undefined
+from swath.metric import regression
+
+__all__ = ["Averages", "Curve", "Table", "Tally", "averages", "class_tally", "curve", "first_broken", "holm", "mean_drop",
+           "number_tally", "p_value", "retained", "score"]  # fmt: skip
+
+Floats = NDArray[np.float64]
+Measure = Literal["overall", "balanced", "r2"]
+CLEAN = ("clean", 0)
+DRAWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Sums of one corruption and level by place. Classes: n, before, after (P, K) units, right before and right after.
+
+    Numbers: before, after (P, 6) moments of `metric.regression`, n (P, 1). silent (P,) units without an answer (counted as
+    wrong). flips (Q, 2): parts of the ground compared, and changed. doubt (P, 1 + D): units, and sums of each doubt.
+    """
+
+    n: Floats
+    before: Floats
+    after: Floats
+    silent: Floats
+    flips: Floats
+    doubt: Floats
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(*(getattr(self, k) + getattr(other, k) for k in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """cells: {(corruption, level): Tally}; ("clean", 0) is the undamaged one. classes: names (none for numbers).
+
+    doubts: names of the doubts. reference: "truth", or "own" where the clean answers stand in for truth. chance: score of
+    the commonest class. unit: of numbers.
+    """
+
+    kind: str
+    classes: tuple[str, ...]
+    doubts: tuple[str, ...]
+    cells: Mapping[tuple[str, int], Tally]
+    reference: str = "truth"
+    measure: Measure = "overall"
+    simulated: bool = False
+    unit: str = "1"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The corruptions, in the order in which they were tried."""
+        return tuple(dict.fromkeys(name for name, _ in self.cells if name != CLEAN[0]))
+
+    def levels(self, name: str) -> tuple[int, ...]:
+        """The levels of a corruption that were tried."""
+        return tuple(sorted(level for own, level in self.cells if own == name))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; of classes only what is not zero: rows of place, class, n, before, after."""
+        return {
+            "kind": self.kind, "classes": list(self.classes), "doubts": list(self.doubts), "reference": self.reference,
+            "measure": self.measure, "simulated": self.simulated, "unit": self.unit,
+            "cells": [_cell_json(name, level, t, self.kind) for (name, level), t in self.cells.items()],
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Table:
+        """The inverse of `to_json`."""
+        cells = {(c["corruption"], c["level"]): _cell_of(c, record["kind"]) for c in record["cells"]}
+        told = {k: record[k] for k in ("kind", "reference", "measure", "simulated", "unit")}
+        return cls(classes=tuple(record["classes"]), doubts=tuple(record["doubts"]), cells=cells, **told)
+
+
+def _cell_json(name: str, level: int, t: Tally, kind: str) -> dict[str, Any]:
+    rows: list[list[float]]
+    if kind == "class":
+        rows = [[int(p), int(k), *(_plain(a[p, k]) for a in (t.n, t.before, t.after))] for p, k in np.argwhere(t.n > 0)]
+    else:
+        rows = [[_plain(v) for v in (*n, *b, *a)] for n, b, a in zip(t.n, t.before, t.after, strict=True)]
+    return {
+        "corruption": name, "level": level, "shape": list(t.n.shape), "rows": rows, "silent": [_plain(v) for v in t.silent],
+        "flips": [[_plain(v) for v in row] for row in t.flips], "doubt": [[_plain(v) for v in row] for row in t.doubt],
+    }  # fmt: skip
+
+
+def _plain(value: float) -> float:
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def _cell_of(c: Mapping[str, Any], kind: str) -> Tally:
+    shape = tuple(c["shape"])
+    silent, flips, doubt = (np.array(c[k], float) for k in ("silent", "flips", "doubt"))
+    flips, doubt = flips.reshape(-1, 2), doubt.reshape(shape[0], -1)
+    rows = np.array(c["rows"], float)
+    if kind != "class":
+        return Tally(rows[:, :1], rows[:, 1:7], rows[:, 7:13], silent, flips, doubt)
+    parts = np.zeros((3, *shape))
+    if len(rows):
+        at = rows[:, :2].astype(int)
+        parts[:, at[:, 0], at[:, 1]] = rows[:, 2:].T
+    return Tally(parts[0], parts[1], parts[2], silent, flips, doubt)
+
+
+def class_tally(
+    truth: np.ndarray, before: np.ndarray, after: np.ndarray, place: np.ndarray, size: tuple[int, int],
+    flips: np.ndarray, doubt: np.ndarray,
+) -> Tally:  # fmt: skip
+    """A Tally of units (n,): truth, answers as class indices (-1: none), place index; size (P, K). doubt (n, D), NaN where
+    none.
+    """
+    key = place * size[1] + truth
+    n, right, kept = (_bins(key, w, size) for w in (np.ones(len(key)), before == truth, after == truth))
+    return Tally(n, right, kept, _bins(place, after < 0, (size[0],)), flips, _doubts(doubt, place, size[0]))
+
+
+def number_tally(
+    truth: np.ndarray, before: np.ndarray, after: np.ndarray, place: np.ndarray, places: int, centre: float,
+    flips: np.ndarray, doubt: np.ndarray,
+) -> Tally:  # fmt: skip
+    """A Tally of numbers (n,); `centre` stands for an answer that is missing, so that silence is no skill."""
+    parts = []
+    for answer in (before, after):
+        own = np.where(np.isfinite(answer), answer, centre)
+        error, t = own - truth, truth - centre
+        moments = (np.ones(len(t)), error, np.abs(error), error**2, t, t**2)
+        parts.append(np.stack([_bins(place, m, (places,)) for m in moments], 1))
+    silent = _bins(place, ~np.isfinite(after), (places,))
+    return Tally(parts[0][:, :1], parts[0], parts[1], silent, flips, _doubts(doubt, place, places))
+
+
+def _bins(key: np.ndarray, weight: np.ndarray, shape: tuple[int, ...]) -> Floats:
+    counted = np.bincount(key, weights=np.asarray(weight, float), minlength=int(np.prod(shape)))
+    return np.asarray(counted, float).reshape(shape)
+
+
+def _doubts(doubt: np.ndarray, place: np.ndarray, places: int) -> Floats:
+    known = np.isfinite(doubt).all(1)
+    columns = [np.ones(int(known.sum())), *doubt[known].T]
+    return np.stack([_bins(place[known], c, (places,)) for c in columns], 1)
+
+
+def _scored(table: Table, sums: Floats) -> Floats:
+    """Score of summed (..., 2, K) [right, n] or (..., 6) moments."""
+    if table.kind == "number":
+        return regression.r2(sums)
+    right, n = sums[..., 0, :], sums[..., 1, :]
+    if table.measure == "balanced":
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.nanmean(np.where(n > 0, right / n, np.nan), -1))
+    total = n.sum(-1)
+    return np.asarray(np.where(total > 0, right.sum(-1) / np.where(total > 0, total, 1), np.nan))
+
+
+def _parts(table: Table, t: Tally, which: str) -> Floats:
+    """(P, ...) what a score of `before` or `after` sums up."""
+    own = getattr(t, which)
+    return np.asarray(own if table.kind == "number" else np.stack([own, t.n], 1))
+
+
+def _pairs(table: Table, cells: Sequence[Tally]) -> Floats:
+    """(P, cells, 2, ...): before and after of several cells."""
+    return np.stack([np.stack([_parts(table, t, w) for w in ("before", "after")], 1) for t in cells], 1)
+
+
+def _drop(table: Table) -> Callable[[Floats], Floats]:
+    def statistic(sums: Floats) -> Floats:
+        scores = _scored(table, sums)  # (..., cells, 2)
+        return np.asarray((scores[..., 0] - scores[..., 1]).mean(-1))
+
+    return statistic
+
+
+def score(table: Table, name: str = CLEAN[0], level: int = 0) -> Estimate:
+    """The score under a corruption and level, resampling places."""
+    t = table.cells[name, level]
+    words = (
+        "agreement with the own clean answer"
+        if table.reference == "own"
+        else {"r2": "R2"}.get(table.measure, table.measure)
+    )
+    return block_bootstrap(
+        _parts(table, t, "after"), lambda s: _scored(table, s), n=int(t.n.sum()), method=words, draws=DRAWS,
+        simulated=table.simulated,
+    )  # fmt: skip
+
+
+def mean_drop(table: Table, names: Sequence[str], levels: Sequence[int] | None = None) -> Estimate:
+    """Clean score minus damaged score, the mean over levels and corruptions, paired by unit and resampled by place."""
+    cells = [table.cells[n, v] for n in names for v in (table.levels(n) if levels is None else levels)]
+    if not cells:
+        return undefined("1", "no such corruption or level was tried")
+    words = f"mean drop over {len(cells)} corruptions and levels, paired by unit"
+    units = int(sum(t.n.sum() for t in cells))
+    return block_bootstrap(
+        _pairs(table, cells), _drop(table), n=units, method=words, draws=DRAWS, simulated=table.simulated
+    )
+
+
+def class_drop(table: Table, k: int, names: Sequence[str], levels: Sequence[int] | None = None) -> Estimate:
+    """Drop of the share of a class's units that are right, the mean over levels and corruptions."""
+    cells = [table.cells[n, v] for n in names for v in (table.levels(n) if levels is None else levels)]
+    parts = np.stack([np.stack([t.before[:, k] - t.after[:, k], t.n[:, k]], 1) for t in cells], 1)
+    parts = parts[parts[..., 1].sum(1) > 0]
+
+    def statistic(sums: Floats) -> Floats:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.nanmean(np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan), -1))
+
+    if not len(parts):
+        return undefined("1", f"no unit of {table.classes[k]}")
+    return block_bootstrap(
+        parts, statistic, n=int(parts[..., 1].sum()), method="drop of producer's accuracy, paired by unit", draws=DRAWS,
+        simulated=table.simulated,
+    )  # fmt: skip
+
+
+def flipped(table: Table, name: str, level: int) -> Estimate:
+    """Share of the mapped ground whose answer is another one (or none) than before."""
+    parts = table.cells[name, level].flips
+    parts = parts[parts[:, 0] > 0]
+    return block_bootstrap(
+        parts, lambda s: s[..., 1] / s[..., 0], n=int(parts[:, 0].sum()), method="share of the map that changes",
+        draws=DRAWS, simulated=table.simulated,
+    )  # fmt: skip
+
+
+def doubt_of(table: Table, name: str, level: int, which: int) -> Estimate:
+    """Mean of one doubt over the judged units that have it."""
+    parts = table.cells[name, level].doubt[:, [0, 1 + which]]
+    parts = parts[parts[:, 0] > 0]
+    return block_bootstrap(
+        parts, lambda s: s[..., 1] / s[..., 0], n=int(parts[:, 0].sum()), method=f"mean {table.doubts[which]}",
+        draws=DRAWS, simulated=table.simulated,
+    )  # fmt: skip
+
+
+def retained(table: Table, name: str, level: int, chance: float) -> float:
+    """(damaged - chance) / (clean - chance): what is left of the skill; NaN where there was none."""
+    t = table.cells[name, level]
+    before, after = (float(_scored(table, _parts(table, t, w).sum(0))) for w in ("before", "after"))
+    return (after - chance) / (before - chance) if before - chance > 1e-9 else math.nan
+
+
+def chance_of(table: Table) -> float:
+    """The score of always saying the commonest class (of the mean, for numbers: 0)."""
+    if table.kind == "number":
+        return 0.0
+    n = table.cells[CLEAN].n.sum(0)
+    return 1 / max(1, int((n > 0).sum())) if table.measure == "balanced" else float(n.max() / n.sum())
+
+
+def p_value(table: Table, name: str, level: int) -> float:
+    """Two-sided p of no drop: jackknife over places, Student's t with P - 1 degrees of freedom; NaN below 6 places.
+
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 11.2.
+    """
+    from scipy.special import stdtr
+
+    parts = _pairs(table, [table.cells[name, level]])
+    parts = parts[table.cells[name, level].n.sum(1) > 0]
+    count = len(parts)
+    if count < 6:
+        return math.nan
+    statistic, total = _drop(table), parts.sum(0)
+    value, without = float(statistic(total)), statistic(total - parts)
+    spread = math.sqrt((count - 1) / count * float(np.square(without - without.mean()).sum()))
+    if not math.isfinite(value) or spread <= 1e-15:
+        return math.nan if not math.isfinite(value) else float(abs(value) < 1e-12)
+    return 2 * float(stdtr(count - 1, -abs(value) / spread))
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Adjusted p-values that hold for all tests together (Holm 1979, Scandinavian Journal of Statistics 6); NaN stay."""
+    given = np.asarray(p, float)
+    out = np.full(given.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(given))
+    order = known[np.argsort(given[known], kind="stable")]
+    raised = given[order] * np.arange(len(order), 0, -1)
+    out[order] = np.minimum(np.maximum.accumulate(raised), 1) if len(order) else raised
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One corruption by level. by_class: {class: drops by level}; silent: share without an answer; p: Holm over all tests."""
+
+    name: str
+    levels: tuple[int, ...]
+    score: tuple[Estimate, ...]
+    drop: tuple[Estimate, ...]
+    mean: Estimate
+    flipped: tuple[Estimate, ...]
+    silent: tuple[float, ...]
+    retained: tuple[float, ...]
+    doubt: Mapping[str, tuple[Estimate, ...]]
+    by_class: Mapping[str, tuple[Estimate, ...]]
+    p: tuple[float, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; NaN is None."""
+        plain = {k: [e.to_json() for e in getattr(self, k)] for k in ("score", "drop", "flipped")}
+        several = {
+            k: {n: [e.to_json() for e in row] for n, row in getattr(self, k).items()} for k in ("doubt", "by_class")
+        }
+        numbers = {k: [v if math.isfinite(v) else None for v in getattr(self, k)] for k in ("silent", "retained", "p")}
+        return {"corruption": self.name, "levels": list(self.levels), "mean_drop": self.mean.to_json(), **plain, **several,
+                **numbers}  # fmt: skip
+
+
+def curve(table: Table, name: str, p: Sequence[float] = ()) -> Curve:
+    """All numbers of one corruption."""
+    levels, chance = table.levels(name), chance_of(table)
+    silent = [table.cells[name, v].silent.sum() / max(1.0, table.cells[name, v].n.sum()) for v in levels]
+    return Curve(
+        name, levels,
+        score=tuple(score(table, name, v) for v in levels),
+        drop=tuple(mean_drop(table, [name], [v]) for v in levels),
+        mean=mean_drop(table, [name]),
+        flipped=tuple(flipped(table, name, v) for v in levels),
+        silent=tuple(float(s) for s in silent),
+        retained=tuple(retained(table, name, v, chance) for v in levels),
+        doubt={d: tuple(doubt_of(table, name, v, i) for v in levels) for i, d in enumerate(table.doubts)},
+        by_class={c: tuple(class_drop(table, k, [name], [v]) for v in levels) for k, c in enumerate(table.classes)},
+        p=tuple(p),
+    )  # fmt: skip
+
+
+def curves(table: Table) -> list[Curve]:
+    """The numbers of every corruption; p-values hold for all corruptions and levels together."""
+    keys = [(n, v) for n in table.names for v in table.levels(n)]
+    adjusted = dict(zip(keys, holm([p_value(table, *key) for key in keys]).tolist(), strict=True))
+    return [curve(table, n, [adjusted[n, v] for v in table.levels(n)]) for n in table.names]
+
+
+def first_broken(found: Curve) -> tuple[str, int, Estimate] | None:
+    """The class that breaks first: at the lowest level at which a class's drop is above 0 with its interval, the one that
+    loses most; None where no drop is clear of 0.
+    """
+    for i, level in enumerate(found.levels):
+        clear = {c: row[i] for c, row in found.by_class.items() if math.isfinite(row[i].low) and row[i].low > 0}
+        if clear:
+            worst = max(clear, key=lambda c: clear[c].value)
+            return worst, level, clear[worst]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Averages:
+    """As the benchmark averages: each corruption over its levels, then over corruptions; drop = clean - that, in points."""
+
+    by_corruption: Mapping[str, float]
+    mean: float
+    drop: float
+
+
+def averages(clean: float, by_level: Mapping[str, Sequence[float]]) -> Averages:
+    """Averages of scores {corruption: score at each level} as REOBench reports them."""
+    means = {name: math.fsum(values) / len(values) for name, values in by_level.items()}
+    mean = math.fsum(means.values()) / len(means)
+    return Averages(means, mean, clean - mean)
