@@ -196,16 +196,35 @@ class SChanger(nn.Module):
                 remedy="put them on one grid (swath change does)",
             )
         first, second = self.scaled(before, BEFORE), self.scaled(after, AFTER)
-        if self.dates == 2:
-            answer = self.probability(first, second)
-        else:
-            answer = (self.probability(second) - self.probability(first)).abs()
+        answer = self.probability(first, second) if self.dates == 2 else self._apart(first, second)
         return answer.float().cpu().numpy() if plain else answer.float()
+
+    def _apart(self, first: Tensor, second: Tensor) -> Tensor:
+        """How far the class's probabilities of two dates lie apart."""
+        return (self.probability(second) - self.probability(first)).abs()
 
     def segment(self, pixels: Pixels) -> Any:
         """Probability of the class on one date, (B, classes, H, W), by the single-date form."""
         answer = self.probability(self.scaled(pixels, BEFORE)).float()
         return answer.cpu().numpy() if isinstance(pixels.values, np.ndarray) else answer
+
+    @classmethod
+    def example(cls) -> tuple[SChanger, Batch]:
+        """A small one with random weights and a made pair with its target, for `swath.testing`."""
+        from swath.earth.sensor import sensor
+
+        rng = np.random.default_rng(0)
+        bands, nothing = sensor("rgb").bands, np.full((2, 1), np.nan)
+        values = rng.uniform(0, 255, (2, 2, 1, 3, 32, 48)).astype(np.float32)
+        valid = np.ones(values.shape[1:], bool)
+        valid[0, 0, :, 5, 7] = False
+        pixels = [Pixels(v, valid, bands, 0.5, nothing, np.full((2, 2), np.nan)) for v in values]
+        table = given.measure(pixels, source="made pictures").to_json()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = cls("nano", statistics=table).eval()
+        target = (rng.random((2, 32, 48)) < 0.2).astype(np.int64)
+        return model, Batch(dict(zip((BEFORE, AFTER), pixels, strict=True)), target)
 
     @classmethod
     def read(

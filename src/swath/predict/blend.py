@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -26,7 +26,8 @@ class Blended:
     `size` by default. Where windows overlap their answers are averaged with weights that fall to the window's rim,
     times the share of its pixels that were seen. offset: where the lattice begins (to measure how much it decides).
     lonlat: place of the scene that every window is told; without it none (the place of a window of the output would
-    depend on how the output is cut). Pixels that no window with a valid value covers are NaN.
+    depend on how the output is cut). edge: what a window is given beyond the scene: the last pixel again, not valid
+    ("repeat"), or the scene mirrored, as valid as it is ("mirror"). Pixels that no window with a valid value covers are NaN.
     """
 
     function: Callable[[Batch], Mapping[str, Any]]
@@ -34,6 +35,7 @@ class Blended:
     step: int = 0
     offset: tuple[int, int] = (0, 0)
     lonlat: tuple[float, float] | None = None
+    edge: Literal["repeat", "mirror"] = "repeat"
     crops: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -91,18 +93,29 @@ class Blended:
         return range(offset + max(first, lowest) * self.step, offset + last * self.step, self.step)
 
     def _window(self, batch: Batch, top: int, left: int, shape: tuple[int, int]) -> tuple[Batch, float]:
-        """Just one window, the last rows again beyond the edge (not valid), and the share of it that was seen."""
+        """Just one window, with what `edge` says beyond the scene, and the share of it that was seen."""
         rows, columns = np.arange(top, top + self.size), np.arange(left, left + self.size)
-        y, x = np.clip(rows, 0, shape[0] - 1)[:, None], np.clip(columns, 0, shape[1] - 1)
+        mirror = self.edge == "mirror"
+        y, x = (_inside(at, n, mirror) for at, n in zip((rows, columns), shape, strict=True))
+        y = y[:, None]
         there = ((rows >= 0) & (rows < shape[0]))[:, None] & (columns >= 0) & (columns < shape[1])
         seen = np.zeros(there.shape, bool)
         place = np.array([[np.nan, np.nan] if self.lonlat is None else self.lonlat], float)
         pixels: dict[str, Pixels] = {}
         for name, p in batch.pixels.items():
-            valid = p.valid[..., y, x] & there
-            seen |= valid[0].any((0, 1))
+            valid = p.valid[..., y, x]
+            seen |= (valid & there)[0].any((0, 1))
+            valid = valid if mirror else valid & there
             pixels[name] = replace(p, values=p.values[..., y, x], valid=valid, lonlat=place)
         return replace(batch, pixels=pixels), float(seen.mean())
+
+
+def _inside(at: np.ndarray, n: int, mirror: bool) -> np.ndarray:
+    """Indices into n pixels for any whole numbers: the nearest, or mirrored at both ends without doubling the last."""
+    if not mirror or n == 1:
+        return np.asarray(np.clip(at, 0, n - 1))
+    at = np.abs(at) % (2 * n - 2)
+    return np.asarray(np.minimum(at, 2 * n - 2 - at))
 
 
 def _overlap(part: slice, start: int, size: int) -> tuple[slice, slice]:

@@ -33,7 +33,8 @@ class Source(Protocol):
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How to train. rate: at its height, after `warmup` steps, then down a cosine over `epochs`. clip: largest length of
-    the gradient, 0 for none. bf16: forward in bfloat16 where the processor has it.
+    the gradient, 0 for none. bf16: forward in bfloat16 where the processor has it. decay: of all weights, or with
+    `kernels_only` of those with two dimensions or more (no biases, no norms).
     """
 
     epochs: int = 10
@@ -44,6 +45,7 @@ class Rules:
     seed: int = 0
     bf16: bool = False
     device: str = "cpu"
+    kernels_only: bool = False
 
 
 @dataclass(slots=True)
@@ -84,7 +86,7 @@ def fit(
     state = objective if isinstance(objective, nn.Module) else nn.Module()
     state.to(rules.device)
     weights = [p for part in (model, state) for p in part.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(weights, lr=rules.rate, weight_decay=rules.decay, betas=(0.9, 0.98))
+    optimiser = torch.optim.AdamW(_groups(weights, rules), lr=rules.rate, weight_decay=rules.decay, betas=(0.9, 0.98))
     history: list[dict[str, Any]] = []
     steps = 0
     home = None if folder is None else Path(folder)
@@ -107,6 +109,14 @@ def fit(
                 break
     model.eval()
     return history
+
+
+def _groups(weights: list[nn.Parameter], rules: Rules) -> list[dict[str, Any]]:
+    """What the optimiser is given: one group, or those that decay and those that do not."""
+    if not rules.kernels_only:
+        return [{"params": weights}]
+    flat = [p for p in weights if p.ndim < 2]
+    return [{"params": [p for p in weights if p.ndim >= 2]}, {"params": flat, "weight_decay": 0.0}]
 
 
 def _one_epoch(
@@ -193,7 +203,7 @@ def _resume(
     with safe_open(str(home / "state.safetensors"), framework="pt") as file:
         facts = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    if json.loads(facts.get("rules", "{}")) != asdict(rules):
+    if asdict(Rules()) | json.loads(facts.get("rules", "{}")) != asdict(rules):
         raise OutputError(
             rule="a training goes on under the rules it began with",
             got=f"{home / 'state.safetensors'} of {facts.get('rules')}",
