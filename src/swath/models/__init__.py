@@ -22,6 +22,7 @@ __all__ = ["CLASSICAL", "MODELS", "PUBLISHED", "WEIGHTS", "build", "find", "load
 # Families: a class that takes its config as keywords (`size=` where there are several) and has `read(path, **config)`
 # when files of its publishers can be loaded.
 MODELS: dict[str, str] = {
+    "deco": "swath.models.deco:Deco",
     "nereus": "swath.models.nereus:Nereus",
     "prithvi": "swath.models.prithvi:Prithvi",
     "tiny": "swath.models.tiny:Tiny",
@@ -131,6 +132,7 @@ def load(name: str, weights: str | Path | None = None, **config: Any) -> Any:
     if family in MODELS and not files.is_ours(weights):
         return _published(name, weights, config)
     tensors, facts = files.read(weights)
+    tensors = {k: v for k, v in tensors.items() if not k.startswith("evidence.")}  # of training, not of the network
     _same_family(family, facts, weights)
     model = build(facts.model, **facts.config, statistics=facts.statistics)
     files.load_strict(model, tensors, name=facts.model)

@@ -231,19 +231,33 @@ def heard(bands: Sequence[Band]) -> dict[str, list[str]]:
 
 def sensor_of(model: Deco, bands: Sequence[Band]) -> str:
     """The learned sensor that has these bands. Raises BandError or UnitError with the list of what is known."""
-    got = heard(bands)
+    names = [b.name for b in bands]
     for name, known in model.sensors.items():
-        if known["bands"] == got["bands"]:
-            if known != got:
-                pairs = "; ".join(f"{b} {q} [{u}]" for b, q, u in zip(*known.values(), strict=True))
-                seen = "; ".join(f"{b} {q} [{u}]" for b, q, u in zip(*got.values(), strict=True))
-                raise UnitError(
-                    rule=f"this file learned {name} as {pairs}", got=seen, remedy="settle units by --scale, --offset"
-                )
+        if known["bands"] == names:
+            check_bands(model, name, bands)
             return name
     known_bands = "; ".join(f"{n}: {', '.join(s['bands'])}" for n, s in model.sensors.items())
     raise BandError(
         rule=f"this file learned the sensors and bands {known_bands}",
-        got=", ".join(got["bands"]),
+        got=", ".join(names),
         remedy="choose them with --bands, or train for this sensor",
     )
+
+
+def check_bands(model: Deco, sensor: str, bands: Sequence[Band]) -> None:
+    """Raises BandError for other bands than a learned sensor's, UnitError for other quantities or units."""
+    known, got = model.sensors[sensor], heard(bands)
+    if known["bands"] != got["bands"]:
+        raise BandError(
+            rule=f"this file learned the bands {', '.join(known['bands'])} of {sensor}",
+            got=", ".join(got["bands"]),
+            remedy="choose them with --bands, or train for this sensor",
+        )
+    if known != got:
+        told, seen = (
+            "; ".join(f"{b} {q} [{u}]" for b, q, u in zip(x["bands"], x["quantity"], x["units"], strict=True))
+            for x in (known, got)
+        )
+        raise UnitError(
+            rule=f"this file learned {sensor} as {told}", got=seen, remedy="settle units by --scale, --offset"
+        )

@@ -11,7 +11,7 @@ import torch
 from swath.baseline.forecast import Said, Series
 from swath.errors import SwathError
 from swath.models import deco_input as prompts
-from swath.models.deco import sensor_of
+from swath.models.deco import check_bands, sensor_of
 from swath.models.deco_input import Packed, Sight
 from swath.nn.causal import Cache
 
@@ -32,10 +32,8 @@ def sight_of(model: Deco, given: Given) -> Sight:
     """The observations of a Series, or of several {sensor: Series} of the same places. Raises BandError, UnitError."""
     parts = {sensor_of(model, given.bands): given} if isinstance(given, Series) else dict(given)
     for name, one in parts.items():
-        if sensor_of(model, one.bands) != name and model.sensors.get(name, {}).get("bands") != [
-            b.name for b in one.bands
-        ]:
-            model.vocabulary.sensor(name)
+        model.vocabulary.sensor(name)
+        check_bands(model, name, one.bands)
     return prompts.merged(parts, model.vocabulary, model.width)
 
 

@@ -41,14 +41,16 @@ class Facts:
     version: int = 1
 
 
-def write(path: str | Path, tensors: Mapping[str, Tensor], facts: Facts) -> None:
-    """Write tensors and facts as one safetensors file, aside first, then renamed."""
+def write(
+    path: str | Path, tensors: Mapping[str, Tensor], facts: Facts, *, more: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors and facts as one safetensors file, aside first, then renamed. more: further texts of its header."""
     from safetensors.torch import save_file
 
     path = Path(path)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(whole, aside, metadata={"swath": json.dumps(asdict(facts), sort_keys=True)})
+    save_file(whole, aside, metadata={"swath": json.dumps(asdict(facts), sort_keys=True), **(more or {})})
     with open(aside, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(aside, path)

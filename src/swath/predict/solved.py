@@ -23,7 +23,7 @@ from swath.errors import BandError, FormatError, OutputError, UnitError, need
 from swath.estimate import Estimate
 from swath.predict.planes import Planes
 
-__all__ = ["FORMAT", "Evidence", "Heard", "Solved", "facts_of", "is_model", "load", "save"]
+__all__ = ["FORMAT", "Evidence", "Heard", "Solved", "band_of", "facts_of", "is_model", "load", "plain", "save"]
 
 FORMAT = 1
 KEY = "swath_model"
@@ -156,7 +156,7 @@ class Solved:
             "kind": self.kind,
             "classes": self.classes,
             "codes": self.codes,
-            "sensors": [{"sensor": s.sensor, "bands": [_plain(asdict(b)) for b in s.bands]} for s in self.sensors],
+            "sensors": [{"sensor": s.sensor, "bands": [plain(asdict(b)) for b in s.bands]} for s in self.sensors],
             "size": self.planes.size,
             "core": self.planes.core,
             "width": self.planes.width,
@@ -168,12 +168,12 @@ class Solved:
         }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Values for strict JSON: what is not finite becomes text."""
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
@@ -195,7 +195,7 @@ def save(model: Solved, path: str | os.PathLike[str]) -> Path:
     tensors |= {"head.weight": model.head.weight, "head.offset": model.head.offset}
     e = model.evidence
     tensors |= {f"evidence.{k}": np.asarray(getattr(e, k)) for k in ("x", "y", "place", "fold", "oof", "scorable")}
-    about = json.dumps(_plain(model.record()), sort_keys=True, allow_nan=False)
+    about = json.dumps(plain(model.record()), sort_keys=True, allow_nan=False)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -257,7 +257,7 @@ def _from(record: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> Solved:
     return Solved(
         planes=planes,
         head=Linear(tensors["head.weight"], tensors["head.offset"], record["kind"] == "class"),
-        sensors=tuple(Heard(s["sensor"], tuple(_band(b) for b in s["bands"])) for s in record["sensors"]),
+        sensors=tuple(Heard(s["sensor"], tuple(band_of(b) for b in s["bands"])) for s in record["sensors"]),
         kind=record["kind"],
         classes=list(record["classes"]),
         codes=[int(c) for c in record["codes"]],
@@ -269,7 +269,7 @@ def _from(record: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> Solved:
     )
 
 
-def _band(record: dict[str, Any]) -> Band:
+def band_of(record: dict[str, Any]) -> Band:
     """A band as `asdict` told it; what was not finite is NaN again."""
     from dataclasses import fields
 
@@ -318,4 +318,4 @@ def facts_of(encoder: Any, record: Mapping[str, Any]) -> dict[str, Any]:
             remedy=f"one of {', '.join([*models.CLASSICAL, *models.MODELS])}",
         )
     config = dict(getattr(encoder, "config", {}) or {})
-    return {"family": family, "config": _plain(config), "statistics": getattr(encoder, "statistics", None) or None}
+    return {"family": family, "config": plain(config), "statistics": getattr(encoder, "statistics", None) or None}

@@ -170,8 +170,13 @@ def recall(folder: Path, encoder: Encoder | None, made_by: dict[str, Any] | None
     """
     from swath.assess.calibrate import Calibration
     from swath.baseline.mapper import Mapper
-    from swath.predict import solved
+    from swath.predict import solved, told
 
+    if told.is_told(folder):
+        series = told.load(folder)
+        e = series.evidence
+        area = doubt_of(e.x, None, e.fold)
+        return Work(cast("Mapper", series), Calibration.from_json(series.calibration), area, encoder=series.facts)
     if solved.is_model(folder):
         trained = solved.load(folder)
         e = trained.evidence
@@ -226,6 +231,7 @@ def named_as_learned(opened: Opened, mapper: Mapper | Solved, say: list[str]) ->
     What fits none is left as it is: the features then refuse it, listing what differs.
     """
     from swath.predict.solved import Solved
+    from swath.predict.told import Told
     from swath.sample.window import bands_of
 
     learned = {s.sensor: [(b.name, b.quantity, b.units) for b in s.bands] for s in mapper.features.sensors}
@@ -245,7 +251,7 @@ def named_as_learned(opened: Opened, mapper: Mapper | Solved, say: list[str]) ->
         if learned[home] == bands:
             say.append(f"{name} is read as {home}: the same bands and quantities")
         cubes[home] = cube
-    if isinstance(mapper, Solved):
+    if isinstance(mapper, (Solved, Told)):
         mapper.check({name: bands_of(cube) for name, cube in cubes.items()})  # before anything is written
     return replace(opened, cubes=cubes)
 

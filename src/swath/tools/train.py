@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from swath.errors import LabelError, OutputError
+from swath.errors import LabelError, OutputError, SwathError, need
 from swath.estimate import Estimate
 from swath.tools.job import Job, Progress, can_be_written, write_json
 from swath.tools.scenes import Reading
@@ -82,7 +82,9 @@ class TrainResult:
 def train(
     scenes: list[str],
     *,
-    labels: Any,
+    labels: Any = None,
+    family: str = "encoder",
+    task: list[str] | None = None,
     encoder: str = "tiny",
     weights: str | Path | None = None,
     out: str | Path = "model.safetensors",
@@ -95,7 +97,7 @@ def train(
     xy: str | None = None,
     crs: str | None = None,
     epochs: int = EPOCHS,
-    rate: float = RATE,
+    rate: float | None = None,
     seed: int = 0,
     gsd: float | None = None,
     simulated: bool = False,
@@ -116,19 +118,23 @@ def train(
     Args:
         scenes: files, folders or cubes of one sensor or of the same sensors, of any number of places.
         labels: points, polygons or a mask with a class or number: GeoJSON, GPKG, shapefile, CSV with lon/lat, raster.
+        family: encoder, a head on an encoder's tokens; or deco (deco:nano, deco:micro), one small decoder over pixel series
+            that classifies, fills and forecasts by prompt, trained on labelled pixels and on others of the same cubes.
+        task: what deco learns: crop (classes), fill, forecast, translate (between sensors); by default crop with labels, fill
+            and forecast.
         encoder: name of an encoder: tiny, presto, galileo, prithvi ..., statistics; random:NAME for random weights.
         weights: its weights file, where it is not found by itself; or hf:owner/repository/file.
         out: the model, NAME.safetensors.
         fine_tune: train the encoder's weights too, from the frozen head on; by default they stay as they are.
-        unlabelled: scenes without labels on which the encoder's masked training goes on first (tiny).
+        unlabelled: scenes without labels on which the encoder's masked training goes on first (tiny), or deco learns too.
         curve: also train with 1, 3, 10, 30 and 100 % of the labels: NAME.curve.csv and NAME.curve.png.
         column: the column of the labels that holds class or number.
         kind: class or number, where the column leaves it open.
         classes: the classes to keep, by name or code.
         xy: columns of a CSV for x and y, or lat,lon to swap the axes of a file.
         crs: CRS of a CSV's coordinates (lon/lat by default).
-        epochs: of fine-tuning.
-        rate: of fine-tuning, at its height.
+        epochs: of fine-tuning; of 20 steps for deco.
+        rate: of fine-tuning, at its height: 3e-4 by default, 2e-3 for deco.
         seed: of every draw.
         gsd: pixel size in metres to which scenes are resampled first; their own by default.
         simulated: the data come from a made world; every number says so.
@@ -150,6 +156,7 @@ def train(
     Examples:
         swath train scene.tif --labels labels.gpkg --encoder tiny --out model.safetensors
         swath train S2_*/ --labels fields.geojson --column crop --fine-tune --curve --out crops.safetensors
+        swath train cube.nc --labels points.gpkg --family deco --task crop,fill,forecast --out series.safetensors
     """
     asked = dict(locals())
     from swath.tools import contest, training, tuning
@@ -161,11 +168,18 @@ def train(
         raise OutputError(
             rule="a model is written to .safetensors", got=str(path), remedy=f"--out {path.stem}.safetensors"
         )
-    if epochs < 1 or not rate > 0:
+    if epochs < 1 or (rate is not None and not rate > 0):
         raise LabelError(
             rule="training takes at least one epoch and a positive rate", got=f"{epochs}, {rate}", remedy="--epochs 20"
         )
     can_be_written(path.parent)
+    if family.partition(":")[0] == "deco":
+        need("torch", extra="nn", why="training a decoder")
+        from swath.tools.taught import teach
+
+        return teach(scenes, asked, progress)
+    _of_encoder(family, task, labels)
+    rate = RATE if rate is None else rate
     network, record = encoder_of(encoder, weights)
     reading = Reading(area, dates, bands, offset, scale, sensor, safe)
     grouped = sites_of(scenes, reading, gsd=gsd, progress=progress)
@@ -235,6 +249,18 @@ def train(
         files=tuple(p.name for p in files),
         notes=tuple(dict.fromkeys(say)),
     )
+
+
+def _of_encoder(family: str, task: Any, labels: Any) -> None:
+    """Refuse what training a head on an encoder cannot do."""
+    if family != "encoder":
+        raise SwathError(rule="families are encoder and deco", got=family, remedy="choose one")
+    if task:
+        raise SwathError(rule="tasks are of --family deco", got=f"--task {', '.join(task)}", remedy="--family deco")
+    if labels is None:
+        raise LabelError(
+            rule="a head is trained on labels", got="none", remedy="--labels FILE, or --family deco without"
+        )
 
 
 def _anywhere(reading: Reading) -> Reading:

@@ -19,7 +19,9 @@ from swath.sample.window import Windows, bands_of
 if TYPE_CHECKING:
     from swath.tools.encoding import SceneSite
 
-__all__ = ["Ground", "Lesson", "features_at", "gather", "read_tile", "tiles_of"]
+__all__ = [
+    "Ground", "Lesson", "classes_of", "features_at", "gather", "labels_of", "read_tile", "same_sensors", "thinned", "tiles_of",
+]  # fmt: skip
 
 MOST = 6_000  # labels used, thinned by the seed beyond
 FEW_OF_CLASS = 50  # that a class keeps whatever its share
@@ -77,7 +79,7 @@ def gather(
     Raises LabelError where no label lies on any scene, or less than two classes or places; BandError where sites have
     different sensors or bands.
     """
-    found, missed = _labels(sites, source, options, say)
+    found, missed = labels_of(sites, source, options, say)
     if not found:
         assert missed is not None
         raise missed
@@ -85,7 +87,7 @@ def gather(
     if len(kinds) > 1:
         raise LabelError(rule="labels are classes, or numbers", got="both", remedy="say which with --kind")
     kind = kinds.pop()
-    names, codes = _classes([labels for _, labels in found]) if kind == "class" else ([], [])
+    names, codes = classes_of([labels for _, labels in found]) if kind == "class" else ([], [])
     sensors: tuple[Heard, ...] | None = None
     planes: Planes | None = None
     grounds: list[Ground] = []
@@ -102,12 +104,12 @@ def gather(
         cubes = site.cubes()
         mine = tuple(Heard(name, bands_of(cube)) for name, cube in cubes.items())
         sensors = sensors or mine
-        mine, cubes = _same_sensors(sensors, mine, cubes, site.name)
+        mine, cubes = same_sensors(sensors, mine, cubes, site.name)
         windows = Windows(cubes, unit=512, budget=64 << 20)
         if planes is None:
             planes = Planes.of(encoder, _first(windows, site.shape))
         side = split.block_side(cubes, labels, seed=options["seed"])
-        labels = _thinned(labels, share, options["seed"], site.name, say)
+        labels = thinned(labels, share, options["seed"], site.name, say)
         places = split.blocks(labels, side.px)
         ground = Ground(site, windows, labels.row, labels.column)
         x, bare, good = features_at(ground, planes)
@@ -144,9 +146,10 @@ def gather(
     return _enough(lesson, say)
 
 
-def _labels(
+def labels_of(
     sites: Sequence[SceneSite], source: Any, options: Mapping[str, Any], say: list[str]
 ) -> tuple[list[tuple[SceneSite, Any]], LabelError | None]:
+    """The labels of every site that has some, and the first refusal of one that has none."""
     from swath.sample import labels as labelling
 
     found: list[tuple[SceneSite, Any]] = []
@@ -166,7 +169,7 @@ def _labels(
     return found, missed
 
 
-def _thinned(labels: Any, most: int, seed: int, name: str, say: list[str]) -> Any:
+def thinned(labels: Any, most: int, seed: int, name: str, say: list[str]) -> Any:
     """About `most` labels, drawn by the seed in proportion to their classes, so that scores mean what they say; small
     classes keep up to 50.
     """
@@ -184,7 +187,7 @@ def _thinned(labels: Any, most: int, seed: int, name: str, say: list[str]) -> An
     return labels.take(kept)
 
 
-def _classes(labels: Sequence[Any]) -> tuple[list[str], list[int]]:
+def classes_of(labels: Sequence[Any]) -> tuple[list[str], list[int]]:
     """Names and codes over all sites: the labels' own codes where they agree, else 1, 2 ... by name."""
     pairs: dict[str, set[int]] = {}
     for one in labels:
@@ -200,7 +203,7 @@ def _classes(labels: Sequence[Any]) -> tuple[list[str], list[int]]:
     return names, codes
 
 
-def _same_sensors(
+def same_sensors(
     first: tuple[Heard, ...], mine: tuple[Heard, ...], cubes: dict[str, Any], name: str
 ) -> tuple[tuple[Heard, ...], dict[str, Any]]:
     """The cubes under the names of the first site, where bands and quantities are the same. Raises BandError."""

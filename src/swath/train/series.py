@@ -210,11 +210,11 @@ def spread_of(model: Deco, series: Mapping[str, Series], rows: np.ndarray, *, se
     return out
 
 
-@torch.inference_mode()
 def _ratios(model: Deco, batch: Packed) -> np.ndarray:
     t = batch.to("cpu")
     asked = t.targeted.any(-1)
     sensor, counts = t.ask[asked], t.targeted[asked]
-    mean, log_variance, _ = model.values(model(t)[asked], sensor, t.anchor[asked], t.anchored[asked])
-    truth = (t.target[asked] - model.mean[sensor]) / model.std[sensor]
-    return np.asarray(((truth - mean).abs() / (0.5 * log_variance).exp())[counts].numpy())
+    with torch.inference_mode():
+        mean, log_variance, _ = model.values(model(t)[asked], sensor, t.anchor[asked], t.anchored[asked])
+        truth = (t.target[asked] - model.mean[sensor]) / model.std[sensor]
+        return np.asarray(((truth - mean).abs() / (0.5 * log_variance).exp())[counts].numpy())

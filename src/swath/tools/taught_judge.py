@@ -1,0 +1,251 @@
+"""How good a decoder over series is before it is kept: folds of whole places, the simple methods on the same pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swath.baseline import learner
+from swath.baseline import temperature as temper
+from swath.baseline.series import linear, previous
+from swath.estimate import Estimate, block_bootstrap
+from swath.metric import reliability as bins
+from swath.predict.solved import Evidence
+from swath.sample import split
+from swath.tools.taught import FOLDS, TREES, Lesson, share, trained
+
+if TYPE_CHECKING:
+    from swath.baseline.forecast import Series
+    from swath.models.deco import Deco
+    from swath.tools.job import Progress
+    from swath.train.series import Plan
+
+__all__ = ["Found", "judged"]
+
+HIDDEN, AHEAD = 0.2, 0.75  # share of clear dates that are asked; share of the dates that a forecast knows
+OURS = "decoder"
+
+
+@dataclass
+class Found:
+    """What held-out places told. rows: (task, method, metric, score); spread, temperature: what calibration found."""
+
+    rows: list[tuple[str, str, str, Estimate]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    words: str = ""
+    verdict: str = ""
+    spread: dict[str, float] = field(default_factory=dict)
+    temperature: float = 1.0
+    calibration: dict[str, Any] = field(default_factory=dict)
+    candidates: list[tuple[str, Estimate]] = field(default_factory=list)
+    fold: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    oof: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.float32))
+    scorable: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+    def evidence(self, model: Deco, lesson: Lesson, space: str) -> Evidence:
+        """What doubt needs of the labelled pixels, by the model that is kept."""
+        from swath.models import deco_say
+
+        at = lesson.labelled
+        if not len(at) or "crop" not in model.vocabulary.tasks:
+            none = np.zeros(0, np.int64)
+            return Evidence(np.zeros((0, 1), np.float32), none, none, none, self.oof, self.scorable)
+        parts = {k: s.rows(at) for k, s in lesson.series.items()}
+        _, x = deco_say.answers(model, deco_say.sight_of(model, parts), space)
+        return Evidence(x, lesson.y[at], lesson.places.id[at], self.fold, self.oof, self.scorable)
+
+
+def judged(lesson: Lesson, plan: Plan, space: str, *, simulated: bool, progress: Progress | None) -> Found:
+    """Train in folds of whole places and answer in the places left out: no pixel of these, labelled or not, was seen."""
+    found, at = Found(), lesson.labelled
+    crop = "crop" in plan.tasks
+    which = at if crop else np.arange(len(lesson.y))
+    y = lesson.y[which] if crop else np.zeros(len(which), int)
+    deal = split.folds(lesson.places.take(which), y, FOLDS, seed=plan.seed)
+    found.words = (
+        f"{deal.k} folds of {lesson.places.take(which).count} places (blocks of about {lesson.places.side} px)"
+    )
+    found.fold = deal.fold
+    answers = {
+        n: np.zeros((len(at), len(lesson.names)), np.float32) for n in (OURS, "random forest on the series", "majority")
+    }
+    found.scorable = np.zeros(len(at), bool)
+    errors: dict[str, list[tuple[np.ndarray, ...]]] = {}
+    spreads: list[dict[str, float]] = []
+    table = stacked(lesson.series)
+    for k, (train, test) in enumerate(deal):
+        held = np.isin(lesson.places.id, lesson.places.id[which[test]])
+        inside = np.setdiff1d(np.flatnonzero(~held), which[deal.close[k]])
+        model = trained(lesson, plan, space, inside, progress, f"judging, fold {k + 1} of {deal.k}")
+        if crop:
+            _classes(answers, lesson, model, table, which[train], at[test], test, space, plan.seed)
+            found.scorable[test] = np.isin(lesson.y[at[test]], np.unique(lesson.y[which[train]]))
+        spreads.append(_values(errors, model, lesson, np.flatnonzero(held), plan))
+    found.spread = {
+        t: round(float(np.mean([s[t] for s in spreads if t in s])), 4)
+        for t in plan.tasks
+        if any(t in s for s in spreads)
+    }
+    if crop:
+        _class_rows(found, answers, lesson, plan.seed, simulated)
+    for (task, name), parts in _by_task(errors).items():
+        found.rows += _value_rows(task, name, parts, found.words, plan.seed, simulated)
+    found.notes += [
+        f"intervals of {t} widened by {v:.2f}, from errors in places left out" for t, v in found.spread.items()
+    ]
+    found.verdict = _verdict(found.rows)
+    return found
+
+
+def stacked(series: dict[str, Series]) -> np.ndarray:
+    """(n, F) what a forest gets: values on straight lines between clear dates where all pixels have the same dates, else
+    their mean, deviation, least and most.
+    """
+    parts = []
+    for s in series.values():
+        if np.isfinite(s.day).all() and (s.day == s.day[:1]).all():
+            values = np.where(s.valid, s.values, 0).transpose(0, 2, 1)
+            line = linear(values, s.valid.transpose(0, 2, 1), s.day[:, None])
+            parts.append(np.where(s.valid.transpose(0, 2, 1), values, line).reshape(len(s), -1))
+        else:
+            masked = np.ma.masked_array(s.values, ~s.valid)
+            parts += [np.ma.filled(f(masked, axis=1), np.nan) for f in (np.ma.mean, np.ma.std, np.ma.min, np.ma.max)]
+    x = np.concatenate(parts, 1).astype(np.float32)
+    middle = np.nan_to_num(np.nanmean(np.where(np.isfinite(x), x, np.nan), axis=0))
+    return np.where(np.isfinite(x), x, middle).astype(np.float32)
+
+
+def _classes(
+    answers: dict[str, np.ndarray], lesson: Lesson, model: Deco, table: np.ndarray, train: np.ndarray, rows: np.ndarray,
+    test: np.ndarray, space: str, seed: int,
+) -> None:  # fmt: skip
+    count = len(lesson.names)
+    answers[OURS][test] = model.classify({k: s.rows(rows) for k, s in lesson.series.items()}, space)
+    forest = learner.fit("random forest", table[train], lesson.y[train], classes=count, seed=seed, trees=TREES)
+    answers["random forest on the series"][test] = forest.predict(table[rows].T).T
+    answers["majority"][test] = np.bincount(lesson.y[train], minlength=count) / len(train)
+
+
+def _class_rows(found: Found, answers: dict[str, np.ndarray], lesson: Lesson, seed: int, simulated: bool) -> None:
+    """Accuracies, gains, calibration before and after: the temperature of each fold is learned from the others."""
+    from swath.assess import calibrate
+
+    at = lesson.labelled
+    y, place = lesson.y[at], lesson.places.id[at]
+    right = {n: ((a.argmax(1) == y) & found.scorable).astype(float) for n, a in answers.items()}
+    for name, value in right.items():
+        found.rows.append(("crop", name, "overall accuracy", share(value, place, found.words, seed, simulated)))
+    found.candidates = [(n, e) for _, n, _, e in found.rows]
+    for other in list(right)[1:]:
+        gain = share(right[OURS] - right[other], place, f"paired by place; {found.words}", seed, simulated)
+        found.rows.append(("crop", f"{OURS} - {other}", "difference of accuracy", gain))
+    raw, use = answers[OURS], found.scorable
+    crossed = raw.copy()
+    for k in np.unique(found.fold):
+        rest = (found.fold != k) & use
+        crossed[found.fold == k] = temper.applied(raw[found.fold == k], temper.fit(raw[rest], y[rest]), axis=1)
+    before, after = (bins.calibration_error(bins.reliability(p[use], y[use])) for p in (raw, crossed))
+    found.temperature = temper.fit(raw[use], y[use])
+    found.notes.append(
+        f"expected calibration error {before:.3f} before and {after:.3f} after a temperature of {found.temperature:.2f}, "
+        "each fold's learned from the others"
+    )
+    found.oof = temper.applied(raw, found.temperature, axis=1).astype(np.float32)
+    made = calibrate.fit(found.oof, y, place, scorable=use, names=lesson.names, seed=seed, simulated=simulated)
+    found.calibration = made.to_json()
+    found.notes.append(made.words)
+
+
+def _values(
+    errors: dict[str, list[tuple[np.ndarray, ...]]], model: Deco, lesson: Lesson, held: np.ndarray, plan: Plan
+) -> dict[str, float]:
+    """Errors in deviations of the bands, of hidden dates and of coming ones, at places left out; and the spread of intervals."""
+    from swath.train.series import spread_of
+
+    rng = np.random.default_rng([plan.seed, 17])
+    for name, s in lesson.series.items():
+        s = s.rows(held)
+        number = model.vocabulary.sensor(name)
+        std = model.std[number, : len(s.bands)].numpy()
+        if "impute" in plan.tasks and len(s):
+            asked = np.asarray((rng.random(s.day.shape) < HIDDEN) & s.valid.any(-1))
+            clear = s.without(asked)
+            turned = (clear.values.transpose(0, 2, 1), clear.valid.transpose(0, 2, 1))
+            line = linear(np.nan_to_num(turned[0]), turned[1], np.nan_to_num(s.day)[:, None]).transpose(0, 2, 1)
+            _errors(errors, f"fill/{name}", s, asked, std, {OURS: model.fill(s, asked).value, "linear in time": line})
+        count = np.isfinite(s.day).all(0).sum()
+        cut = int(AHEAD * count)
+        if "forecast" in plan.tasks and 2 <= cut < count and (np.diff(s.day[:, :count], axis=1) > 0).all():
+            known, days = s.dates(slice(0, cut)), s.day[:, cut:count]
+            said = model.forecast(known, days).value
+            last = previous(np.nan_to_num(known.values).transpose(0, 2, 1), known.valid.transpose(0, 2, 1))[..., -1]
+            seen = known.valid[:, -1]
+            last = np.where(seen, known.values[:, -1], last)[:, None].repeat(days.shape[1], 1)
+            rest = s.dates(slice(cut, count))
+            _errors(errors, f"forecast/{name}", rest, rest.valid.any(-1), std, {OURS: said, "last value": last})
+    return spread_of(model, lesson.series, held, seed=plan.seed) if set(plan.tasks) - {"crop"} else {}
+
+
+def _errors(
+    errors: dict[str, list[tuple[np.ndarray, ...]]], key: str, s: Series, asked: Any, std: np.ndarray,
+    said: dict[str, np.ndarray],
+) -> None:  # fmt: skip
+    counts = asked[..., None] & s.valid
+    for value in said.values():
+        counts = counts & np.isfinite(value)
+    n = counts.sum((1, 2))
+    for name, value in said.items():
+        off = np.where(counts, (value - s.values) / std, 0.0)
+        errors.setdefault(f"{key}/{name}", []).append((s.place, (off**2).sum((1, 2)), n))
+
+
+def _by_task(
+    errors: dict[str, list[tuple[np.ndarray, ...]]],
+) -> dict[tuple[str, str], dict[str, tuple[np.ndarray, ...]]]:
+    out: dict[tuple[str, str], dict[str, tuple[np.ndarray, ...]]] = {}
+    for key, parts in errors.items():
+        task, name, method = key.split("/", 2)
+        out.setdefault((task, name), {})[method] = tuple(np.concatenate(x) for x in zip(*parts, strict=True))
+    return out
+
+
+def _value_rows(
+    task: str, name: str, parts: dict[str, tuple[np.ndarray, ...]], words: str, seed: int, simulated: bool
+) -> list[tuple[str, str, str, Estimate]]:
+    """RMSE in deviations of the bands, and how much less than the plain method's."""
+    metric, rows = f"RMSE of {name}", []
+    sums: dict[str, np.ndarray] = {}
+    for method, (place, square, n) in parts.items():
+        ids, at = np.unique(place, return_inverse=True)
+        sums[method] = np.stack([np.bincount(at, weights=w, minlength=len(ids)) for w in (square, n)], 1)
+        got = block_bootstrap(
+            sums[method], _root, unit="deviations", n=int(n.sum()), method=words, seed=seed, simulated=simulated
+        )
+        rows.append((task, method, metric, got))
+    plain = next(m for m in sums if m != OURS)
+    both = np.concatenate([sums[OURS], sums[plain]], 1)
+    less = block_bootstrap(
+        both, lambda s: _root(s[..., 2:]) - _root(s[..., :2]), unit="deviations", n=int(both[:, 1].sum()), method=f"paired by place; {words}",
+        seed=seed, simulated=simulated,
+    )  # fmt: skip
+    return [*rows, (task, f"{plain} - {OURS}", metric, less)]
+
+
+def _root(s: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.sqrt(s[..., 0] / s[..., 1]))
+
+
+def _verdict(rows: Sequence[tuple[str, str, str, Estimate]]) -> str:
+    """In words: better only where the interval of a paired difference is above 0."""
+    words = []
+    for task, method, _, e in rows:
+        if " - " not in method or "majority" in method:
+            continue
+        plain = method.replace(f"{OURS} - ", "").replace(f" - {OURS}", "")
+        how = "better than" if e.low > 0 else "worse than" if e.high < 0 else "not told from"
+        words.append(f"{task}: the decoder is {how} {plain}")
+    return "; ".join(words) or "nothing could be judged"
