@@ -228,8 +228,8 @@ def _value_rows(
     plain = next(m for m in sums if m != OURS)
     both = np.concatenate([sums[OURS], sums[plain]], 1)
     less = block_bootstrap(
-        both, lambda s: _root(s[..., 2:]) - _root(s[..., :2]), unit="deviations", n=int(both[:, 1].sum()), method=f"paired by place; {words}",
-        seed=seed, simulated=simulated,
+        both, lambda s: _root(s[..., 2:]) - _root(s[..., :2]), unit="deviations", n=int(both[:, 1].sum()),
+        method=f"paired by place; {words}", seed=seed, simulated=simulated,
     )  # fmt: skip
     return [*rows, (task, f"{plain} - {OURS}", metric, less)]
 
