@@ -38,6 +38,7 @@ class Layer:
 
     name: file stem. dtype, nodata as stored. bands: a description for each. physical = stored * scale + offset.
     classes {code: name} and colours {code: (r, g, b)}: for maps of classes (8 or 16 bit); `tags` are file-wide.
+    rules: (scale, offset) of each band, where they differ.
     overview: how overviews are made; None: nearest for classes, average for what is continuous.
     """
 
@@ -53,6 +54,7 @@ class Layer:
     classes: Mapping[int, str] = field(default_factory=dict)
     colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     overview: str | None = None
+    rules: tuple[tuple[float, float], ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """What decides the stored bytes, for fingerprints."""
@@ -61,7 +63,7 @@ class Layer:
         facts |= {"bands": list(self.bands), "tags": dict(self.tags), "band_tags": [dict(t) for t in self.band_tags]}
         facts |= {"classes": {str(k): v for k, v in self.classes.items()}}
         facts |= {"colours": {str(k): list(v) for k, v in self.colours.items()}}
-        return facts
+        return facts | ({"rules": [list(r) for r in self.rules]} if self.rules else {})
 
     @property
     def fill(self) -> float:
@@ -371,13 +373,15 @@ class BlockFile:
             _metadata(band, layer.band_tags[i - 1] if i <= len(layer.band_tags) else {})
             if name:
                 ElementTree.SubElement(band, "Description").text = name
-            if layer.units:
-                ElementTree.SubElement(band, "UnitType").text = layer.units
+            own = layer.band_tags[i - 1].get("units", "") if layer.rules and i <= len(layer.band_tags) else ""
+            if layer.units or own:
+                ElementTree.SubElement(band, "UnitType").text = layer.units or own
             if layer.nodata is not None:
                 ElementTree.SubElement(band, "NoDataValue").text = repr(layer.nodata)
-            if layer.scale is not None or layer.offset is not None:
-                ElementTree.SubElement(band, "Offset").text = repr(float(layer.offset or 0.0))
-                ElementTree.SubElement(band, "Scale").text = repr(float(1.0 if layer.scale is None else layer.scale))
+            scale, offset = layer.rules[i - 1] if layer.rules else (layer.scale, layer.offset)
+            if scale is not None or offset is not None:
+                ElementTree.SubElement(band, "Offset").text = repr(float(offset or 0.0))
+                ElementTree.SubElement(band, "Scale").text = repr(float(1.0 if scale is None else scale))
             if layer.colours and self.count == 1 and str(self.dtype) in ("uint8", "uint16"):
                 ElementTree.SubElement(band, "ColorInterp").text = "Palette"
                 table = ElementTree.SubElement(band, "ColorTable")

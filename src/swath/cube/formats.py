@@ -32,6 +32,7 @@ class Reader(Protocol):
 
 # In this order: containers and products with metadata of their own before plain rasters and plain folders.
 FORMATS: dict[str, str] = {
+    "packed": "swath.cube.packed",
     "stac": "swath.cube.stac",
     "archive": "swath.cube.archive",
     "zarr": "swath.cube.zarr",

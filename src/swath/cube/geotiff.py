@@ -228,7 +228,8 @@ def _layer_of(path: str, dataset: DatasetReader, notes: Sequence[str]) -> Layer:
     flag = MaskSource(path, size) if masked else None
     own = _unique(bands, notes)
     said = (tuple(notes), tuple(problems))
-    return Layer(source, box, own, flag=flag, sensor=_sensor(own, tags), tags=tags, notes=said[0], problems=said[1])
+    attrs = {k: tags[k] for k in ("simulated",) if "swath" in tags and k in tags}
+    return Layer(source, box, own, None, flag, _sensor(own, tags), tags, *said, attrs)
 
 
 def _real(dtype: str) -> np.dtype:

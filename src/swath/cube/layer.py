@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,10 @@ __all__ = ["FileBand", "Layer"]
 
 @dataclass(frozen=True, slots=True)
 class FileBand:
-    """One band as its file tells of it; None or "" where the file is silent. physical = stored * scale + offset."""
+    """One band as its file tells of it; None or "" where the file is silent. physical = stored * scale + offset.
+
+    gsd: native, m. common: spyndex's letter.
+    """
 
     name: str
     description: str = ""
@@ -28,6 +31,9 @@ class FileBand:
     nodata: float | None = None
     quantity: str | None = None
     units: str | None = None
+    gsd: float | None = None
+    common: str = ""
+    polarisation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class Layer:
 
     source: (T, B, H, W) stored numbers. time: (T,) datetime64 or None. flag: Source (T, 1, H, W) of contract.FLAGS
     reasons, where the format itself carries a mask. sensor: key of sensors.toml when the metadata name it.
-    tags: file-wide metadata in words. notes, problems: sentences for `swath info`.
+    tags: file-wide metadata in words. attrs: of the cube, as xarray keeps them. notes, problems: sentences for `swath info`.
     """
 
     source: Source
@@ -48,3 +54,4 @@ class Layer:
     tags: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    attrs: dict[str, Any] = field(default_factory=dict)

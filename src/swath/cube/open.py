@@ -268,6 +268,7 @@ def _piece(
         rule = [(b.scale, b.offset, b.nodata) for b in bands]
         source = Physical(source, *(tuple(v) for v in zip(*rule, strict=True)))
     attrs = {"long_name": "numbers of unknown quantity"} if any(b.quantity == "other" for b in bands) else {}
+    attrs |= layer.attrs
     piece = Piece(
         source=source,
         geobox=layer.geobox,

@@ -106,7 +106,7 @@ def layer_of(
     nodata = stored[0] if len(set(stored)) == 1 and np.isfinite(stored[0]) else None
     nodata = float("nan") if cube.dtype.kind == "f" else nodata
     all_tags = {"swath": swath.__version__, **({"dates": " ".join(dates)} if dates != [""] else {})}
-    all_tags |= {k: str(cube.attrs[k]) for k in ("sensor", "long_name", "resampling") if cube.attrs.get(k)}
+    all_tags |= {k: str(cube.attrs[k]) for k in ("sensor", "long_name", "resampling", "simulated") if cube.attrs.get(k)}
     return Layer(
         name=name,
         dtype=str(cube.dtype),

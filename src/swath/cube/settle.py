@@ -155,6 +155,9 @@ def _band(
         name=own.name if band is None else base.name,
         wavelength=own.wavelength if own.wavelength is not None else base.wavelength,
         fwhm=own.fwhm if own.fwhm is not None else base.fwhm,
+        gsd=own.gsd if own.gsd is not None else base.gsd,
+        common=own.common or base.common,
+        polarisation=own.polarisation or base.polarisation,
     )
     if own.quantity or own.units or own.scale is not None or own.offset is not None:
         return _by_file(base, own, band, seen, kind, stem), False

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from odc.geo.geobox import GeoBox
 
-__all__ = ["Stacked", "cube_of", "merge", "stack"]
+__all__ = ["CubeSource", "Stacked", "cube_of", "merge", "stack"]
 
 _BAND_EXTRAS = ("common", "polarisation")
 
@@ -154,7 +154,7 @@ class Stacked:
 
 
 @dataclass(frozen=True)
-class _CubeSource:
+class CubeSource:
     """A cube's values (or flags) as a Source again."""
 
     cube: xr.DataArray
@@ -162,14 +162,17 @@ class _CubeSource:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
+        """(T, B, H, W)."""
         s = self.cube.sizes
         return s.get("time", 1), 1 if self.flag else s["band"], s["y"], s["x"]
 
     @property
     def dtype(self) -> np.dtype:
+        """The stored type."""
         return np.dtype(np.uint8 if self.flag else self.cube.dtype)
 
     def read(self, dates: Sequence[int], bands: Sequence[int], rows: slice, columns: slice) -> np.ndarray:
+        """The window."""
         variable = self.cube.coords["flag"].variable if self.flag else self.cube.variable
         where: dict[str, Any] = {"time": list(dates), "band": list(bands), "y": rows, "x": columns}
         values = np.asarray(variable.isel({d: where[d] for d in variable.dims}).values)
@@ -188,8 +191,8 @@ def _stacked(
     fill = tuple((v if np.isfinite(v) else 0.0) if stored else np.nan for v in nodata)
     gaps = stored and not np.isfinite(nodata).all()
     source = Stacked(
-        parts=tuple(_CubeSource(c) for c in cubes),
-        flags=tuple(_CubeSource(c, flag=True) if "flag" in c.coords else None for c in cubes),
+        parts=tuple(CubeSource(c) for c in cubes),
+        flags=tuple(CubeSource(c, flag=True) if "flag" in c.coords else None for c in cubes),
         nodata=tuple(nodata),
         fill=fill,
         table=table,
