@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from swath.estimate import Estimate, block_bootstrap, undefined
 
-__all__ = ["LEVEL", "Calibration", "fit"]
+__all__ = ["LEVEL", "Calibration", "fit", "threshold"]
 
 LEVEL = 0.90
 CLASS_WISE = 20
@@ -176,6 +176,20 @@ def fit(
     return Calibration(
         kind, level, tuple(map(float, limit)), wise, n, places, worth, 0, coverage, float(size), left, words
     )
+
+
+def threshold(score: ArrayLike, place: ArrayLike, *, level: float = LEVEL) -> float:
+    """The score that `level` of a place to come stays under, from scores (n,) of n labels in their places; inf if too few.
+
+    Where all places are worth too little, labels count as independent. NaN scores are left out.
+    """
+    s, where = np.asarray(score, float), np.asarray(place)
+    known = np.isfinite(s)
+    s, where = s[known], where[known]
+    if not len(s):
+        return float("inf")
+    alike = _alike(s, np.zeros(len(s), int), where)
+    return float(_thresholds(s, np.zeros(len(s), int), where, 1, False, level, alike)[0])
 
 
 def _place_weight(where: NDArray[Any]) -> Floats:
