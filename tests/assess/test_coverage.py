@@ -1,21 +1,47 @@
-"""Intervals hold the truth as often as they say: a small form of tests/slow/test_area_coverage.py."""
+"""Coverage and error: one curve for maps, rankings and tracks."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from swath.testing.surveys import coverage, heavy, surveys
+from swath.assess.coverage import coverage_curve
+from swath.errors import SwathError
 
 
-@pytest.mark.parametrize("level", [0.90, 0.95])
-@pytest.mark.parametrize("which", [0, 1, 4])
-def test_intervals_of_areas_and_accuracies_cover_near_their_level(which, level):
-    number = 400
-    error = 3 * (level * (1 - level) / number) ** 0.5  # of the simulation: three standard errors
-    for name, (held, _) in coverage(surveys()[which], level, number=number).items():
-        assert abs(held - level) < 0.02 + error, (name, held)
+def test_keeping_the_surest_half_halves_the_coverage_and_lowers_the_error():
+    rng = np.random.default_rng(0)
+    doubt = rng.uniform(size=4000)
+    wrong = (rng.uniform(size=4000) < doubt).astype(float)
+    half, whole = coverage_curve(wrong, doubt, np.arange(4000) % 40, thresholds=[0.5, 1.0])
+    assert half.coverage.value == pytest.approx(0.5, abs=0.03)
+    assert half.error.value == pytest.approx(0.25, abs=0.03)
+    assert whole.coverage.value == 1
+    assert half.error.low < half.error.value < half.error.high < whole.error.low
 
 
-def test_two_points_in_a_stratum_that_matters_make_intervals_wide_not_short():
-    for name, (held, _) in coverage(heavy()[1], 0.95, number=300).items():
-        assert held > 0.93 - 0.03, (name, held)
+def test_nothing_kept_has_a_coverage_of_0_and_no_error():
+    (point,) = coverage_curve([1.0, 2.0], [1.0, 2.0], ["a", "b"], thresholds=[0.5])
+    assert point.coverage.value == 0
+    assert not point.error.defined
+    assert point.to_json()["error"]["value"] is None
+
+
+def test_what_has_no_score_is_never_kept_and_lost_time_belongs_to_the_whole():
+    points = coverage_curve(
+        [1.0, 3.0, 5.0],
+        [1.0, np.nan, 5.0],
+        ["a", "a", "b"],
+        thresholds=[10.0],
+        weight=[2.0, 2.0, 2.0],
+        unanswered=(["b", "c"], [4.0, 2.0]),
+        kind="rms",
+        unit="m",
+    )
+    assert points[0].coverage.value == pytest.approx(4 / 12)
+    assert points[0].error.value == pytest.approx(np.sqrt(13))
+
+
+def test_rows_of_unequal_number_are_refused():
+    with pytest.raises(SwathError, match="equal number"):
+        coverage_curve([1.0], [1.0, 2.0], ["a"])

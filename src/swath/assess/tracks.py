@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swath.assess.coverage import Point, coverage_curve
-from swath.estimate import Estimate, block_bootstrap, undefined
+from swath.estimate import MIN_PLACES, Estimate, block_bootstrap, undefined
 from swath.geometry import pose as se3
 from swath.geometry.trajectory import (
     Limits,
@@ -111,6 +111,9 @@ def judge(
     if alive and not each and first != min(matches):
         notes.append(f"sequence {min(matches)} is lost: aligned on sequence {first}")
     notes += [note for k, move in moves.items() for note in _open(k, move)]
+    size, _, count = _blocks(matches)
+    if alive and count < MIN_PLACES:
+        notes.append(f"no intervals: {count} blocks of {size:.3g} s are too few to resample ({MIN_PLACES} are needed)")
     none = se3.Alignment(np.eye(3), np.zeros(3), 1.0, "point", 0.0)
     runs = []
     for k, m in matches.items():

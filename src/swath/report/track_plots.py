@@ -68,7 +68,7 @@ def above(truth: Mapping[int, np.ndarray], judged: Mapping[str, Judged], path: P
     wide = len(truth)
     columns = min(wide, 3)
     rows = -(-wide // columns)
-    figure = Figure(figsize=(1 + 3.6 * columns, 0.7 + 3.3 * rows), layout="constrained")
+    figure = Figure(figsize=(1 + 3.6 * columns, 1.2 + 3.4 * rows), layout="constrained")
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     whole = np.concatenate(list(truth.values()))
     a, b = sorted(np.argsort(-np.ptp(whole, axis=0), kind="stable")[:2])

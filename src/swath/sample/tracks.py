@@ -66,7 +66,12 @@ class Tracks:
 
 
 def read(
-    path: str | Path, *, quaternion: Order | None = None, rate: float = 10.0, times: str | Path | None = None
+    path: str | Path,
+    *,
+    quaternion: Order | None = None,
+    rate: float = 10.0,
+    times: str | Path | None = None,
+    lost: bool = False,
 ) -> Tracks:
     """Read a track file, plain or .gz.
 
@@ -74,11 +79,15 @@ def read(
     before such rows (OpenLORIS); rows of 12 numbers (KITTI: a 3 x 4 matrix, no stamps: `times` names a file with one a row,
     else rows are 1 / rate seconds apart); 4 numbers (stamp x y z); a table with a line of column names (EuRoC, or time, lon,
     lat, height). quaternion: the order of its parts where no column name tells (xyzw). Stamps in milli-, micro- or nanoseconds
-    become seconds, and the notes say so. Raises FormatError for anything else.
+    become seconds, and the notes say so. lost: a file without a pose is a run that was lost. Raises FormatError for anything else.
     """
     source = Path(path)
     lines = _text(source).splitlines()
     header = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if lost and not any(line.strip() and not line.strip().startswith(("#", "%", "//")) for line in lines):
+        return Tracks(
+            str(source), "empty", {1: Track(np.zeros(0), np.zeros((0, 7)))}, notes=("the file holds no pose: lost",)
+        )
     if header is None:
         raise FormatError(rule="a track file has rows", got=f"{source.name} is empty", remedy="check the file")
     columns = _columns(lines[header])

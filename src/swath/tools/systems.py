@@ -55,7 +55,12 @@ SYSTEMS: tuple[System, ...] = (
     System(21, "geoplant", "GeoPlant: plant species from presences, surveys and remote sensing"),
     System(22, "eos-fm", "EoS-FM: an ensemble of small frozen specialists as a general encoder"),
     System(23, "lae-dino", "LAE-DINO: open-vocabulary detection in aerial and satellite pictures"),
-    System(24, "lifelong-slam", "OpenLORIS-Scene: trajectories judged for robustness and accuracy apart"),
+    System(
+        24,
+        "lifelong-slam",
+        "OpenLORIS-Scene: trajectories judged for robustness and accuracy apart",
+        "swath.recipes.lifelong_slam:run",
+    ),
     System(25, "rsteller", "RSTeller: captions for aerial pictures written from map objects"),
     System(26, "wakeup-urban", "WakeupUrban: unsupervised segmentation of 1960s spy-satellite cities"),
     System(27, "rsicrc", "RSICRC: one model that captions the change between two dates and finds pairs by text"),

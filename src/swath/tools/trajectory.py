@@ -166,7 +166,7 @@ def trajectory(
     for i, (name, path) in enumerate(zip(names, estimates, strict=True)):
         if progress is not None:
             progress(i, len(names), f"judging {name}")
-        said = read(path, quaternion=quaternion, rate=rate, times=times)
+        said = read(path, quaternion=quaternion, rate=rate, times=times, lost=True)
         notes = [*_both(true, said), *said.notes]
         sensor, word = _sensor(true, said, frames, lever)
         pairs, more = trajectories(true, said, sensor=sensor, frozen=not keep_frozen)
@@ -245,6 +245,8 @@ def _names(paths: list[Path]) -> list[str]:
 
 
 def _both(truth: Tracks, said: Tracks) -> list[str]:
+    if said.form == "empty":
+        return []
     if truth.lonlat != said.lonlat:
         which = "the truth" if truth.lonlat else "the estimate"
         return [f"{which} is in lon/lat, the other in metres: compared after alignment only"]
