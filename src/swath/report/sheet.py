@@ -89,9 +89,14 @@ def _section(section: Section) -> str:
 def _table(table: Table) -> str:
     e = html.escape
 
+    def shown(cell: str) -> str:
+        """An interval stands below its value, on a line of its own."""
+        value, bracket, rest = cell.partition(" [")
+        return f'{e(value)}<br><small style="white-space:nowrap">[{e(rest)}</small>' if bracket else e(cell)
+
     def row(cells: Sequence[str], kind: str) -> str:
-        side = [' style="text-align:right"' if i in table.right else "" for i in range(len(cells))]
-        return "<tr>" + "".join(f"<{kind}{s}>{e(c)}</{kind}>" for s, c in zip(side, cells, strict=True)) + "</tr>"
+        side = [' style="text-align:right;padding-left:1rem"' if i in table.right else "" for i in range(len(cells))]
+        return "<tr>" + "".join(f"<{kind}{s}>{shown(c)}</{kind}>" for s, c in zip(side, cells, strict=True)) + "</tr>"
 
     body = "".join(row(r, "td") for r in table.rows)
     caption = f'<p class="small">{e(table.caption)}</p>' if table.caption else ""
