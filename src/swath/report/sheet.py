@@ -92,10 +92,13 @@ def _table(table: Table) -> str:
     def shown(cell: str) -> str:
         """An interval stands below its value, on a line of its own."""
         value, bracket, rest = cell.partition(" [")
-        return f'{e(value)}<br><small style="white-space:nowrap">[{e(rest)}</small>' if bracket else e(cell)
+        return f"{e(value)}<br><small>[{e(rest)}</small>" if bracket else e(cell)
 
     def row(cells: Sequence[str], kind: str) -> str:
-        side = [' style="text-align:right;padding-left:1rem"' if i in table.right else "" for i in range(len(cells))]
+        side = [
+            ' style="text-align:right;padding-left:1rem;white-space:nowrap"' if i in table.right else ""
+            for i in range(len(cells))
+        ]
         return "<tr>" + "".join(f"<{kind}{s}>{shown(c)}</{kind}>" for s, c in zip(side, cells, strict=True)) + "</tr>"
 
     body = "".join(row(r, "td") for r in table.rows)

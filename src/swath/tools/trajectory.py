@@ -364,7 +364,7 @@ def _page(folder: Path, result: TrajectoryResult, simulated: bool) -> Path:
     best = max(result.estimates, key=lambda e: e["total"]["cr"]["value"] or 0.0)
     rate = Estimate.from_json(best["total"]["cr"])
     many = len(result.estimates) > 1
-    headline = f"{best['name']} {'tracks most' if many else 'is correct for'}: {rate} of the time."
+    headline = f"{best['name']} is correct {rate} of the time{', the most' if many else ''}."
     said = result.limits
     what = f"within {said['max_error_m']:g} m" if said["max_error_m"] is not None else "matched at all"
     turn = f" and {said['max_angle_deg']:g} degrees" if said["max_angle_deg"] is not None else ""
