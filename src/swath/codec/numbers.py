@@ -44,11 +44,11 @@ class Lattice:
         """Stored numbers of whole ones (T, C, H, W)."""
         if self.kind == "integer":
             kinds = np.iinfo(self.dtype)
-            return whole.clip(kinds.min, kinds.max).astype(self.dtype)
+            return np.asarray(whole.clip(kinds.min, kinds.max).astype(self.dtype))
         scale = np.array(self.scale).reshape(1, -1, 1, 1)
         with np.errstate(over="ignore"):
             number = whole / scale if self.kind == "decimal" else whole * scale
-            return number.astype(self.dtype)
+            return np.asarray(number.astype(self.dtype))
 
     def write(self, out: Writer) -> None:
         """Append all but the dtype."""

@@ -9,7 +9,7 @@ from swath.errors import FormatError
 __all__ = ["Damaged", "Reader", "Writer", "open_seal", "seal"]
 
 
-class Damaged(FormatError):
+class Damaged(FormatError):  # noqa: N818 - the field's word
     """Bytes that no encoder of this package wrote, or that changed since."""
 
 

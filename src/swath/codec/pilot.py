@@ -1,0 +1,203 @@
+"""The two pilots of the walk: one fits weights and takes symbols down, the other reads both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swath.codec.fit import fit
+from swath.codec.pyramid import parts
+from swath.codec.stream import Reader, Writer
+from swath.codec.walk import CLASSES, OWN, Weights, classes, combine
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from swath.codec.symbols import Symbols, Taken
+
+__all__ = ["Decoding", "Encoding"]
+
+GAIN = 4096
+
+
+class Encoding:
+    """Knows the truth (G, H, W) and where it counts (None: everywhere).
+
+    scout: only the finest level is fitted and nothing is written; its weights serve the coarse levels of the real walk.
+    """
+
+    def __init__(
+        self,
+        truth: NDArray[Any],
+        ok: NDArray[np.bool_] | None,
+        near: int,
+        out: Writer,
+        taken: Taken | None,
+        shared: dict[str, Weights] | None = None,
+    ) -> None:
+        self.truth, self.ok, self.out, self.taken = truth, ok, out, taken
+        kind = truth.dtype.type
+        self.step, self.inverse = kind(2 * near + 1), kind(1 / (2 * near + 1))
+        self.shared = shared or {}
+        self.fitted: dict[str, Weights] = {}
+        if taken is not None:
+            out.number(sum(1 << place for place, phase in enumerate("abc") if phase in self.shared))
+            for phase in sorted(self.shared):
+                _write_weights(out, self.shared[phase])
+
+    def first(self, base: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Values of the coarsest grid by a line through what others show."""
+        edge = 1
+        while -(-self.truth.shape[1] // edge) != shape[1] or -(-self.truth.shape[2] // edge) != shape[2]:
+            edge *= 2
+        truth = self.truth[:, ::edge, ::edge]
+        ok = np.ones(truth.shape, bool) if self.ok is None else self.ok[:, ::edge, ::edge]
+        y = truth[ok].astype(np.float64)
+        gain, offset = 0.0, float(np.median(y)) if len(y) else 0.0
+        if base is not None and len(y) > 3:
+            x = base[ok].astype(np.float64)
+            spread = float(((x - x.mean()) ** 2).sum())
+            slope = float(((x - x.mean()) * (y - y.mean())).sum()) / spread if spread > 0 else 0.0
+            if np.abs(y - y.mean() - slope * (x - x.mean())).sum() < np.abs(y - offset).sum():
+                gain, offset = slope, float(y.mean() - slope * x.mean())
+        whole = (int(np.clip(np.rint(gain * GAIN), -(1 << 30), 1 << 30)), int(np.rint(offset)))
+        guess = _line(whole, base, truth)
+        symbol = np.rint((truth - guess) * self.inverse)
+        symbol[~ok] = 0
+        if self.taken is not None:
+            for number in whole:
+                self.out.signed(number)
+            self.taken.add(np.full(np.count_nonzero(ok), CLASSES, np.uint8), symbol[ok])
+        return np.asarray(guess + symbol * self.step)
+
+    def phase(
+        self,
+        level: int,
+        phase: str,
+        base: NDArray[Any],
+        features: list[NDArray[Any]],
+        activity: list[NDArray[Any]],
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Values of a phase, and the sizes of their surprises in steps."""
+        side = 1 << level
+        truth = parts(self.truth[:, ::side, ::side])[phase]
+        ok = None if self.ok is None else parts(self.ok[:, ::side, ::side])[phase]
+        weights = self._weights(level, phase, truth - base, features, activity, ok)
+        guess, group = _guess(weights, base, features, activity)
+        symbol = truth - guess
+        symbol *= self.inverse
+        np.rint(symbol, out=symbol)
+        if ok is not None:
+            symbol[~ok] = 0
+        if self.taken is not None:
+            self.taken.add(group if ok is None else group[ok], symbol if ok is None else symbol[ok])
+        return _apply(guess, symbol, self.step)
+
+    def _weights(
+        self,
+        level: int,
+        phase: str,
+        residual: NDArray[Any],
+        features: list[NDArray[Any]],
+        activity: list[NDArray[Any]],
+        ok: NDArray[np.bool_] | None,
+    ) -> Weights:
+        if level >= OWN and phase in self.shared:
+            return self.shared[phase].fitting(len(features), len(activity))
+        if self.taken is None and level:
+            return Weights([0] * len(activity) + [64], 0, [[0] * (len(features) + 1)])
+        weights = fit(residual, features, activity, ok, float(self.step), split=self.taken is not None)
+        if self.taken is None:
+            self.fitted[phase] = weights
+        else:
+            _write_weights(self.out, weights)
+        return weights
+
+
+class Decoding:
+    """Reads what Encoding wrote. ok: where symbols were taken (G, H, W), None for everywhere."""
+
+    def __init__(self, ok: NDArray[np.bool_] | None, near: int, kind: Any, source: Reader, symbols: Symbols) -> None:
+        self.ok, self.source, self.symbols, self.kind = ok, source, symbols, kind
+        self.step = kind(2 * near + 1)
+        shared = source.number(7)
+        self.shared = {phase: _read_weights(source) for place, phase in enumerate("abc") if shared >> place & 1}
+
+    def first(self, base: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Values of the coarsest grid by a line through what others show."""
+        whole = (self.source.signed(), self.source.signed())
+        guess = _line(whole, base, np.empty(shape, self.kind))
+        if self.ok is None:
+            return np.asarray(guess + self.symbols.first(guess.size).reshape(shape).astype(self.kind) * self.step)
+        edge = 1
+        while -(-self.ok.shape[1] // edge) != shape[1] or -(-self.ok.shape[2] // edge) != shape[2]:
+            edge *= 2
+        ok = self.ok[:, ::edge, ::edge]
+        symbol = np.zeros(shape, self.kind)
+        symbol[ok] = self.symbols.first(int(np.count_nonzero(ok)))
+        return np.asarray(guess + symbol * self.step)
+
+    def phase(
+        self,
+        level: int,
+        phase: str,
+        base: NDArray[Any],
+        features: list[NDArray[Any]],
+        activity: list[NDArray[Any]],
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Values of a phase, and the sizes of their surprises in steps."""
+        if level >= OWN and phase in self.shared:
+            weights = self.shared[phase].fitting(len(features), len(activity))
+        else:
+            weights = _read_weights(self.source).fitting(len(features), len(activity))
+        guess, group = _guess(weights, base, features, activity)
+        ok = None if self.ok is None else parts(self.ok[:, :: 1 << level, :: 1 << level])[phase]
+        return _apply(guess, self.symbols.take(group, ok, self.kind), self.step)
+
+
+def _guess(
+    weights: Weights, base: NDArray[Any], features: list[NDArray[Any]], activity: list[NDArray[Any]]
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """What a phase is expected to be, in whole numbers, and the class of each pixel."""
+    group = classes(weights.activity, activity, base)
+    guess = combine(weights.features[0], features, base)
+    if weights.cut:
+        np.copyto(guess, combine(weights.features[1], features, base), where=group >= weights.cut)
+    guess += base
+    np.rint(guess, out=guess)
+    return guess, group
+
+
+def _apply(guess: NDArray[Any], symbol: NDArray[Any], step: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Values and sizes of surprises."""
+    size = np.abs(symbol)
+    symbol *= step
+    guess += symbol
+    return guess, size
+
+
+def _line(whole: tuple[int, int], base: NDArray[Any] | None, like: NDArray[Any]) -> NDArray[Any]:
+    """Offset plus gain times what others show, in whole numbers."""
+    kind = like.dtype.type
+    guess = np.full(like.shape, kind(whole[1]))
+    if base is not None and whole[0]:
+        guess += base * kind(whole[0] / GAIN)
+    return np.asarray(np.rint(guess, out=guess))
+
+
+def _write_weights(out: Writer, weights: Weights) -> None:
+    out.number(len(weights.activity) - 1)
+    out.number(len(weights.features[0]) - 1)
+    out.number(weights.cut)
+    for weight in (*weights.activity, *(weight for part in weights.features for weight in part)):
+        out.signed(weight)
+
+
+def _read_weights(source: Reader) -> Weights:
+    activity, features, cut = source.number(64), source.number(64), source.number(CLASSES)
+    return Weights(
+        [source.signed() for _ in range(activity + 1)],
+        cut,
+        [[source.signed() for _ in range(features + 1)] for _ in range(2 if cut else 1)],
+    )
