@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cutter", "Picture", "class_picture", "data_uri", "number_picture", "outside_picture", "scene_picture", "set_size_picture", "thin_of",
+    "three_of",
 ]  # fmt: skip
 
 LONGEST = 900
@@ -110,6 +111,13 @@ class Cutter:
         image[..., :3] = np.round(255 * share).astype(np.uint8).transpose(1, 2, 0)
         image[..., 3] = np.where(good, 255, 0)
         return image
+
+
+def three_of(cubes: Mapping[str, xr.DataArray]) -> tuple[str, list[int], str]:
+    """Which cube and which three of its bands `scene_picture` shows as red, green and blue, and in words."""
+    name = max(cubes, key=lambda n: _rank(cubes[n]))
+    bands, words = _three(cubes[name])
+    return name, bands, words
 
 
 def _rank(da: xr.DataArray) -> tuple[int, int]:

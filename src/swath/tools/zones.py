@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from swath.report.figures import Picture
     from swath.tools.scenes import Opened
 
-__all__ = ["PUBLISHED", "map_zones", "serves"]
+__all__ = ["PUBLISHED", "map_zones", "serves", "understood"]
 
 PUBLISHED = ("sen2lcz",)
 STEP = 10  # pixels of 10 m: cells of 100 m
@@ -43,7 +43,7 @@ def map_zones(opened: Opened, asked: Mapping[str, Any], progress: Progress | Non
     can_be_written(folder)
     model = load(str(asked["model"]), weights=asked["weights"])
     job = Job.start("map", asked, [*opened.reads, *([asked["weights"]] if asked["weights"] else [])])
-    say = [*opened.notes, *_understood(opened, model, WINDOW)]
+    say = [*opened.notes, *understood(opened, model, WINDOW)]
     cells = coarse(opened.cubes, STEP)
     inputs = [item.get("digest") or item.get("note") for item in job.inputs]
     ran = run(
@@ -94,7 +94,7 @@ def _refuse(opened: Opened, asked: Mapping[str, Any]) -> None:
         )
 
 
-def _understood(opened: Opened, model: Any, window: int) -> list[str]:
+def understood(opened: Opened, model: Any, window: int) -> list[str]:
     """What the network reads, in words; refuses bands and units before the work."""
     from swath.predict.cells import one_window
 
