@@ -311,3 +311,9 @@ def test_an_unknown_corruption_or_level_is_refused(pixels: Pixels) -> None:
         corrupt(pixels, "rain", 1)
     with pytest.raises(SwathError, match="levels 0 to 5"):
         corrupt(pixels, "haze", 6)
+
+
+def test_a_spectrometer_has_no_sibling_that_looks_where_it_looks() -> None:
+    bands = tuple(Band(f"b{i}", wavelength=400 + 10 * i, fwhm=10) for i in range(200))
+    with pytest.raises(SwathError, match="does not look"):
+        corrupt(np.full((200, 24, 24), 0.2, np.float32), "sensor_swap", 1, bands=bands)

@@ -216,19 +216,24 @@ def mean_drop(table: Table, names: Sequence[str], levels: Sequence[int] | None =
 def class_drop(table: Table, k: int, names: Sequence[str], levels: Sequence[int] | None = None) -> Estimate:
     """Drop of the share of a class's units that are right, the mean over levels and corruptions."""
     cells = [table.cells[n, v] for n in names for v in (table.levels(n) if levels is None else levels)]
-    parts = np.stack([np.stack([t.before[:, k] - t.after[:, k], t.n[:, k]], 1) for t in cells], 1)
-    parts = parts[parts[..., 1].sum(1) > 0]
-
-    def statistic(sums: Floats) -> Floats:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(np.nanmean(np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan), -1))
-
+    parts = _of_class(cells, k)
     if not len(parts):
         return undefined("1", f"no unit of {table.classes[k]}")
     return block_bootstrap(
-        parts, statistic, n=int(parts[..., 1].sum()), method="drop of producer's accuracy, paired by unit", draws=DRAWS,
+        parts, _class_share, n=int(parts[..., 1].sum()), method="drop of producer's accuracy, paired by unit", draws=DRAWS,
         simulated=table.simulated,
     )  # fmt: skip
+
+
+def _of_class(cells: Sequence[Tally], k: int) -> Floats:
+    """(P, cells, 2) lost units and units of a class, places that have some."""
+    parts = np.stack([np.stack([t.before[:, k] - t.after[:, k], t.n[:, k]], 1) for t in cells], 1)
+    return np.asarray(parts[parts[..., 1].sum(1) > 0])
+
+
+def _class_share(sums: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.nanmean(np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan), -1))
 
 
 def flipped(table: Table, name: str, level: int) -> Estimate:
@@ -267,23 +272,29 @@ def chance_of(table: Table) -> float:
 
 
 def p_value(table: Table, name: str, level: int) -> float:
-    """Two-sided p of no drop: jackknife over places, Student's t with P - 1 degrees of freedom; NaN below 6 places.
+    """Two-sided p of no drop over places: `jackknife_p`; NaN below 6 places."""
+    t = table.cells[name, level]
+    return jackknife_p(_pairs(table, [t])[t.n.sum(1) > 0], _drop(table))
+
+
+def jackknife_p(parts: Floats, statistic: Callable[[Floats], Floats]) -> float:
+    """Two-sided p that a statistic of summed parts (P, ...) is 0: jackknife over places, Student's t with P - 1 degrees of
+    freedom; NaN below 6 places.
 
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 11.2.
     """
     from scipy.special import stdtr
 
-    parts = _pairs(table, [table.cells[name, level]])
-    parts = parts[table.cells[name, level].n.sum(1) > 0]
     count = len(parts)
     if count < 6:
         return math.nan
-    statistic, total = _drop(table), parts.sum(0)
+    total = parts.sum(0)
     value, without = float(statistic(total)), statistic(total - parts)
+    without = without[np.isfinite(without)]
+    if not math.isfinite(value) or len(without) < count:
+        return math.nan
     spread = math.sqrt((count - 1) / count * float(np.square(without - without.mean()).sum()))
-    if not math.isfinite(value) or spread <= 1e-15:
-        return math.nan if not math.isfinite(value) else float(abs(value) < 1e-12)
-    return 2 * float(stdtr(count - 1, -abs(value) / spread))
+    return float(abs(value) < 1e-12) if spread <= 1e-15 else 2 * float(stdtr(count - 1, -abs(value) / spread))
 
 
 def holm(p: ArrayLike) -> Floats:
@@ -349,16 +360,21 @@ def curves(table: Table) -> list[Curve]:
     return [curve(table, n, [adjusted[n, v] for v in table.levels(n)]) for n in table.names]
 
 
-def first_broken(found: Curve) -> tuple[str, int, Estimate] | None:
-    """The class that breaks first: at the lowest level at which a class's drop is above 0 with its interval, the one that
-    loses most; None where no drop is clear of 0.
+def first_broken(table: Table, name: str) -> tuple[str, int, Estimate] | None:
+    """The class that breaks first: at the lowest level at which a class's drop is clear of 0, the one that loses most.
+
+    Clear: above 0 with p below 0.05 after Holm's correction over all classes and levels of the corruption. None where none is.
     """
-    for i, level in enumerate(found.levels):
-        clear = {c: row[i] for c, row in found.by_class.items() if math.isfinite(row[i].low) and row[i].low > 0}
-        if clear:
-            worst = max(clear, key=lambda c: clear[c].value)
-            return worst, level, clear[worst]
-    return None
+    keys = [(v, k) for v in table.levels(name) for k in range(len(table.classes))]
+    p = holm([jackknife_p(_of_class([table.cells[name, v]], k), _class_share) for v, k in keys])
+    clear = [key for key, value in zip(keys, p, strict=True) if value < 0.05]
+    lost = {(v, k): class_drop(table, k, [name], [v]) for v, k in clear}
+    broken = {key: e for key, e in lost.items() if e.value > 0}
+    if not broken:
+        return None
+    level = min(v for v, _ in broken)
+    worst = max((key for key in broken if key[0] == level), key=lambda key: broken[key].value)
+    return table.classes[worst[1]], level, broken[worst]
 
 
 @dataclass(frozen=True, slots=True)

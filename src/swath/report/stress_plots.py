@@ -124,5 +124,5 @@ def examples(rows: Mapping[str, Sequence[np.ndarray]], path: Path, *, heads: Seq
                 axis.set_title(heads[i], fontsize=8)
             if i == 0:
                 axis.set_ylabel(name.replace(" ", "\n"), fontsize=7.5)
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=76)
     return path

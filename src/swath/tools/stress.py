@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from swath.errors import FormatError, LabelError, SwathError
+from swath.errors import LabelError, SwathError
 from swath.estimate import Estimate
 from swath.tools.job import Job, Progress, can_be_written, write_json
+from swath.tools.stress_asked import chosen, levels_of, reads_of, told_of
 
 if TYPE_CHECKING:
     from swath.sample.labels import Labels
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from swath.tools.stressing import Chip, Plan
 
 __all__ = ["StressPlan", "StressResult", "stress"]
-
-OF_RUN = ("area", "dates", "bands", "offset", "scale", "sensor", "gsd", "column", "kind", "classes", "xy", "crs", "weights",
-          "encoder", "seed", "simulated")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +183,12 @@ def stress(
         swath stress out/model scene.tif --truth check.gpkg --only haze,clouds,gaps
     """
     asked = dict(locals())
-    names, steps = _chosen(only), _levels(levels)
-    told = _told(asked)
+    names, steps = chosen(only), levels_of(levels)
+    told = told_of(asked)
     folder = Path(out)
     if not plan:
         can_be_written(folder)
-    job = Job.start("stress", asked, _reads(told))
+    job = Job.start("stress", asked, reads_of(told))
     say: list[str] = []
     opened, subject, reference = _opened(told, say)
     from swath.tools import stressing
@@ -210,97 +207,6 @@ def stress(
     table = stressing.judge_all(subject, chips, made, classes=known, own=own, simulated=simulated, progress=progress)
     say += _words(subject, chips, made, side, own)
     return _written(folder, job, table, chips, made, opened, told, say)
-
-
-def _chosen(only: Sequence[str] | None) -> list[str]:
-    from swath.transform.severity import ALL
-
-    names = [str(n).strip().replace(" ", "_").replace("-", "_") for n in only or ALL]
-    if unknown := [n for n in names if n not in ALL]:
-        raise SwathError(rule=f"corruptions are {', '.join(ALL)}", got=", ".join(unknown), remedy="choose among them")
-    return list(dict.fromkeys(names))
-
-
-def _levels(levels: Sequence[Any] | None) -> list[int]:
-    try:
-        found = sorted({int(v) for v in (levels or range(1, 6))})
-    except ValueError:
-        found = [0]
-    if not set(found) <= set(range(1, 6)):
-        raise SwathError(
-            rule="levels are 1 to 5 (0 is undamaged and always there)", got=", ".join(map(str, levels or ())),
-            remedy="e.g. --levels 1,3,5",
-        )  # fmt: skip
-    return found
-
-
-def _told(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments with those of an earlier map where the model is its output folder; `model` then is what mapped."""
-    told = dict(asked)
-    told["seed"] = told["seed"] if told["seed"] is not None else 0
-    run = Path(str(asked["model"])) / "run.json"
-    run = run if run.is_file() else Path(str(asked["model"]))
-    if run.name == "run.json" and run.is_file():
-        told = _of_run(run, asked)
-    elif not Path(str(asked["model"])).exists() and str(asked["model"]) != "sen2lcz":
-        raise FormatError(
-            rule="stress takes a model, or the output folder of swath map", got=f"no file or folder {asked['model']}",
-            remedy="name out/, out/model, a file of swath train, or sen2lcz",
-        )  # fmt: skip
-    if not told["scenes"]:
-        raise FormatError(rule="stress makes scenes worse", got="none", remedy="name the scenes behind the model")
-    if told["truth"] is not None and told["labels"] is not None:
-        raise LabelError(
-            rule="one reference judges",
-            got="truth and labels",
-            remedy="give --truth (never seen) or --labels (learned from)",
-        )
-    return told
-
-
-def _of_run(run: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        record = json.loads(run.read_text("utf-8"))
-        verb, before = record["verb"], dict(record["arguments"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(
-            rule="run.json of swath map tells scenes and options", got=f"{run}: {error}", remedy="name the model"
-        ) from error
-    if verb != "map":
-        raise FormatError(
-            rule="stress takes a run of swath map", got=f"a run of swath {verb}", remedy="name the map's folder"
-        )
-    told = dict(asked)
-    for name in OF_RUN:
-        if told[name] is None or told[name] is False:
-            told[name] = before.get(name, told[name])
-    new_scenes = bool(told["scenes"])
-    told["scenes"] = told["scenes"] or before["scenes"]
-    if told["truth"] is None and told["labels"] is None and not new_scenes:
-        told["truth"] = before.get("truth")
-        told["labels"] = before.get("labels") if told["truth"] is None else None
-    kept = run.parent / "model"
-    told["model"] = str(kept) if (kept / "model.json").is_file() else before.get("model")
-    if told["model"] is None:
-        raise FormatError(
-            rule="a run of swath map keeps its model", got=f"none in {run.parent}", remedy="run the map again"
-        )
-    if told["area"] == "labels":
-        told["area"] = before.get("labels")
-    told["seed"] = told["seed"] or 0
-    return told
-
-
-def _reads(told: Mapping[str, Any]) -> list[Any]:
-    scenes = told["scenes"] if isinstance(told["scenes"], (list, tuple)) else [told["scenes"]]
-    some = [
-        *scenes,
-        told["truth"],
-        told["labels"],
-        told["weights"],
-        told["model"] if told["model"] != "sen2lcz" else None,
-    ]
-    return [s for s in some if s is not None]
 
 
 def _opened(told: Mapping[str, Any], say: list[str]) -> tuple[Opened, Subject, Any]:
@@ -459,7 +365,7 @@ def _written(
     title = told["title"] or f"{named(told['scenes'])}"
     made += stress_page.make(folder, table, curves, chips, plan, opened, title=title, notes=notes)
     job.finish(folder, made)
-    first = {c.name: found[:2] for c in curves if (found := robust.first_broken(c)) is not None}
+    first = {c.name: found[:2] for c in curves if (found := robust.first_broken(table, c.name)) is not None}
     return StressResult(
         out=str(folder), reference=table.reference, clean=clean, mean=mean, drops={c.name: c.mean for c in curves},
         flips={c.name: c.flipped[-1].value for c in curves}, first=first, lead=tuple(stress_page.lead_of(table, curves)),

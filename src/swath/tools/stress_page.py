@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["lead_of", "make", "spoken"]
 
 SHOWN = (1, 3, 5)
-CUT = 112  # pixels of an example
+CUT = 96  # pixels of an example
 
 
 def spoken(name: str) -> str:
@@ -59,7 +59,7 @@ def lead_of(table: Table, curves: Sequence[Curve]) -> list[str]:
         )
     firsts: dict[str, list[str]] = {}
     for c in curves:
-        if found := robust.first_broken(c):
+        if found := robust.first_broken(table, c.name):
             firsts.setdefault(found[0], []).append(spoken(c.name))
     if firsts:
         most = max(firsts, key=lambda k: len(firsts[k]))
@@ -86,7 +86,7 @@ def make(
         made.append(folder / "classes.png")
     pictures = _examples(folder, chips, plan, opened)
     parts.append(Shown("What the levels look like", pictures[1], pictures[0]))
-    parts += [_firsts(curves)] if table.kind == "class" else []
+    parts += [_firsts(table, curves)] if table.kind == "class" else []
     parts += [_numbers(table, curves), _strengths(plan)]
     left = [f"{spoken(n)} was not tried: {why}" for n, why in plan.left.items()]
     grouped = {"Not tried": left, "How it was done": [*notes]}
@@ -182,17 +182,18 @@ def _classes(folder: Path, table: Table, curves: Sequence[Curve]) -> Shown:
     return Shown("Which classes break", words, path)
 
 
-def _firsts(curves: Sequence[Curve]) -> Shown:
+def _firsts(table: Table, curves: Sequence[Curve]) -> Shown:
     rows = []
     for c in curves:
-        found = robust.first_broken(c)
+        found = robust.first_broken(table, c.name)
         rows.append(
             [spoken(c.name), "none is clear of 0", "", ""]
             if found is None
             else [spoken(c.name), found[0], str(found[1]), points(found[2])]
         )
     words = (
-        "the lowest level at which some class loses more than 0 with its interval, and the class that loses most there"
+        "the lowest level at which some class loses more than 0 (p below 0.05 after Holm's correction over the classes and levels of "
+        "the corruption), and the class that loses most there"
     )
     return Shown("Which class breaks first", words, None, ("corruption", "class", "level", "drop in points"), rows)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,14 +33,37 @@ class Answer:
 
 
 class Subject(Protocol):
-    """Anything that answers for pictures. reach: pixels around what is asked; align: of a window's first row and column."""
+    """Anything that answers for pictures."""
 
-    kind: str
-    classes: list[str]
-    codes: list[int]
-    doubts: tuple[str, ...]
-    reach: int
-    align: int
+    @property
+    def kind(self) -> str:
+        """Class or number."""
+        ...
+
+    @property
+    def classes(self) -> list[str]:
+        """Of the answers, in order."""
+        ...
+
+    @property
+    def codes(self) -> list[int]:
+        """Of the classes as the map stores them."""
+        ...
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Names of the doubts."""
+        ...
+
+    @property
+    def reach(self) -> int:
+        """Pixels around what is asked that must be there."""
+        ...
+
+    @property
+    def align(self) -> int:
+        """What a window's first row and column are a multiple of."""
+        ...
 
     def __call__(self, batch: Batch, wanted: np.ndarray, fold: np.ndarray) -> Answer:
         """The answer of a Batch of one at the pixels `wanted` (H, W); fold (H, W): which of the folds a label lies in, -1."""
@@ -240,8 +263,3 @@ def largest(share: np.ndarray) -> np.ndarray:
         return np.asarray(share[0])
     known = np.isfinite(share).all(0)
     return np.where(known, np.where(known, share, 0).argmax(0), -1)
-
-
-def same_classes(names: Sequence[str], more: Sequence[str]) -> list[str]:
-    """The model's classes first, then those that only the truth has."""
-    return [*names, *(m for m in more if m not in names)]

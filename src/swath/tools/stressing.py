@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -182,14 +182,11 @@ def _spots(
 
 def _numbered(made: list[Chip]) -> list[Chip]:
     """Places and parts of the ground numbered from 0 over all windows."""
-    from dataclasses import replace
-
     for name in ("place", "ground"):
         ids = np.unique(np.concatenate([getattr(c, name).ravel() for c in made]))
         ids = ids[ids >= 0]
         made = [
-            replace(c, **{name: np.where(getattr(c, name) >= 0, np.searchsorted(ids, getattr(c, name)), -1)})
-            for c in made
+            _with(c, {name: np.where(getattr(c, name) >= 0, np.searchsorted(ids, getattr(c, name)), -1)}) for c in made
         ]
     return made
 
@@ -202,7 +199,7 @@ def judge_all(
     runs = [CLEAN, *((n, v) for n in plan.names for v in plan.levels)]
     total = len(runs) * len(chips)
     steps = _steps(progress, total)
-    clean = []
+    clean: list[_Look] = []
     for chip in chips:
         next(steps)(f"clean, window {len(clean) + 1} of {len(chips)}")
         clean.append(_looked(subject, chip, chip.batch, chip.fold, chip.wanted))
@@ -236,19 +233,18 @@ def _steps(progress: Progress | None, total: int) -> Iterator[Any]:
 
 
 def _keyed(chip: Chip) -> Batch:
-    from dataclasses import replace
-
     return replace(chip.batch, key=(chip.key,), target=None)
 
 
 def _moved(chip: Chip, name: str, level: int) -> Chip:
     """The truth where it lies after the corruption; the batch stays."""
-    from dataclasses import replace
-
     move = move_of(name, level, (chip.truth.shape[0], chip.truth.shape[1]), chip.key)
     if move.identity:
         return chip
-    parts = {k: move.nearest(getattr(chip, k)) for k in ("truth", "place", "fold", "ground")}
+    return _with(chip, {k: move.nearest(getattr(chip, k)) for k in ("truth", "place", "fold", "ground")})
+
+
+def _with(chip: Chip, parts: dict[str, Any]) -> Chip:
     return replace(chip, **parts)
 
 
@@ -267,8 +263,6 @@ def _looked(subject: Subject, chip: Chip, batch: Batch, fold: np.ndarray, wanted
 
 
 def _own_truth(chip: Chip, look: _Look) -> Chip:
-    from dataclasses import replace
-
     known = (chip.ground >= 0) & (look.whole >= 0 if look.whole.dtype.kind == "i" else np.isfinite(look.whole))
     none = -1 if look.whole.dtype.kind == "i" else np.nan
     return replace(chip, truth=np.where(known, look.whole, none), place=np.where(known, chip.ground, -1))

@@ -122,7 +122,11 @@ def corrupt_batch(
     pixels, acted = {}, []
     for sensor, p in batch.pixels.items():
         own = options if isinstance(options, Options) else options.get(sensor, Options())
-        reason = "kept" if sensor in keep and name not in GEOMETRIC else why_not(name, p.bands, p.values.shape[1])
+        reason = (
+            "kept"
+            if sensor in keep and name not in GEOMETRIC
+            else why_not(name, p.bands, p.values.shape[1], own.sibling)
+        )
         acted.append(reason)
         pixels[sensor] = corrupt(p, name, level, keys, options=own) if not reason else p
     if all(acted) and level:
@@ -133,12 +137,12 @@ def corrupt_batch(
     return replace(batch, pixels=pixels, target=target)
 
 
-def why_not(name: str, bands: Sequence[Band], dates: int = 1) -> str:
+def why_not(name: str, bands: Sequence[Band], dates: int = 1, sibling: tuple[Band, ...] = ()) -> str:
     """Why a corruption has nothing to act on in these bands and dates, or ""."""
     if name in LIGHT and not any(b.quantity in OPTICAL for b in bands):
         return f"{name} lies in bands of light; these are {', '.join(dict.fromkeys(b.quantity for b in bands))}"
     if name == "sensor_swap":
-        return corrupt_sensor.why_no_swap(tuple(bands))
+        return corrupt_sensor.why_no_swap(tuple(bands), sibling)
     if name == "missing_bands" and len(bands) < 2:
         return "missing bands need two bands or more; there is one"
     if name == "missing_dates" and dates < 2:
@@ -180,7 +184,7 @@ def _pixels(p: Pixels, name: str, level: int, key: Key, options: Options) -> Pix
                         remedy="give them as the target: they move with the picture")  # fmt: skip
     if level == 0:
         return p
-    if reason := why_not(name, p.bands, p.values.shape[1]):
+    if reason := why_not(name, p.bands, p.values.shape[1], options.sibling):
         raise BandError(rule=f"{name} needs something to act on", got=reason, remedy="leave it out")
     values, valid = np.array(p.values, np.float32), np.array(p.valid, bool)
     for i in range(len(values)):

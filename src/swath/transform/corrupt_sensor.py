@@ -70,12 +70,23 @@ def sibling(bands: tuple[Band, ...]) -> tuple[Band, ...]:
     return tuple(landsat)
 
 
-def why_no_swap(bands: tuple[Band, ...]) -> str:
-    """Why no sibling can be imitated, or ""."""
+def why_no_swap(bands: tuple[Band, ...], to: tuple[Band, ...] = ()) -> str:
+    """Why no sibling can be imitated, or "": two bands of light at least, half of them where the sibling looks too."""
     known = [b for b in bands if _light(b)]
-    if len(known) >= 2:
-        return ""
-    return f"{len(known)} bands of light have a wavelength; a sibling sensor is imitated from two or more"
+    if len(known) < 2:
+        return f"{len(known)} bands of light have a wavelength; a sibling sensor is imitated from two or more"
+    theirs = [b for b in to or sibling(bands) if _light(b)]
+    met = sum(any(abs(b.wavelength - o.wavelength) <= (_half(b) + _half(o)) for o in theirs) for b in known)
+    if 2 * met < len(known):
+        return (
+            f"{len(known) - met} of {len(known)} bands lie where the sibling ({len(theirs)} bands of "
+            f"{theirs[0].wavelength:.0f} to {theirs[-1].wavelength:.0f} nm) does not look: what it would read there cannot be said"
+        )
+    return ""
+
+
+def _half(band: Band) -> float:
+    return band.fwhm / 2 if math.isfinite(band.fwhm) else 0.0
 
 
 def mixing(bands: tuple[Band, ...], to: tuple[Band, ...]) -> NDArray[np.float32]:
@@ -97,8 +108,7 @@ def mixing(bands: tuple[Band, ...], to: tuple[Band, ...]) -> NDArray[np.float32]
 
 def _response(band: Band, centres: NDArray[np.float64]) -> NDArray[np.float32]:
     """(n,) weights of bands at `centres` in a box around another band's centre."""
-    half = band.fwhm / 2 if math.isfinite(band.fwhm) else 0.0
-    grid = np.linspace(band.wavelength - half, band.wavelength + half, 41)
+    grid = np.linspace(band.wavelength - _half(band), band.wavelength + _half(band), 41)
     unit = np.eye(len(centres))
     return np.array([np.interp(grid, centres, row).mean() for row in unit], np.float32)
 
