@@ -23,6 +23,7 @@ __all__ = ["CLASSICAL", "MODELS", "PUBLISHED", "WEIGHTS", "build", "find", "load
 # when files of its publishers can be loaded.
 MODELS: dict[str, str] = {
     "deco": "swath.models.deco:Deco",
+    "earthpt": "swath.models.earthpt:EarthPT",
     "nereus": "swath.models.nereus:Nereus",
     "prithvi": "swath.models.prithvi:Prithvi",
     "tiny": "swath.models.tiny:Tiny",
