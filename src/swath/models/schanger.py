@@ -33,7 +33,9 @@ __all__ = ["AFTER", "BEFORE", "SINGLE", "WIDTHS", "SChanger", "begin", "fusion_k
 WIDTHS: dict[str, tuple[int, ...]] = {
     "base": (24, 32, 48, 64, 104, 120),
     "small": (8, 16, 32, 40, 48, 48),
-    "nano": (4, 8, 12, 16, 16, 16),  # ours, for processors without a GPU; the other two are published
+    # Ours, to learn on a processor; the other two are published.
+    "nano": (4, 8, 12, 16, 16, 16),
+    "pico": (4, 4, 8, 8, 8, 8),
 }
 BEFORE, AFTER, SINGLE = "before", "after", "picture"
 _STEP = 16
@@ -114,6 +116,7 @@ class SChanger(nn.Module):
         self._check(dates)
         height, width = dates[0].shape[-2:]
         streams = [mirrored(x, -height % _STEP, -width % _STEP) for x in dates]
+        streams = [x.contiguous(memory_format=torch.channels_last) for x in streams]  # a quarter faster on processors
         maps = self._sides(streams)
         sides = torch.cat([_resized(m, streams[0].shape[-2:]) for m in maps], 1)
         return torch.cat([self.head6["0"](sides), sides], 1)[..., :height, :width]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["UNet", "norm"]
+__all__ = ["SiameseDifference", "UNet", "norm"]
 
 
 def norm(kind: str, width: int) -> nn.Module:
@@ -42,6 +42,11 @@ class UNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Scores at the pixels of the input."""
         height, width = x.shape[-2:]
+        return self.up_from(self.levels(x))[..., :height, :width]
+
+    def levels(self, x: Tensor) -> list[Tensor]:
+        """The maps of all levels, from full size down."""
+        height, width = x.shape[-2:]
         step = 2 ** (len(self.down) - 1)
         pad = (-width % step, -height % step)
         x = functional.pad(x, (0, pad[0], 0, pad[1])) if any(pad) else x
@@ -49,9 +54,28 @@ class UNet(nn.Module):
         for i, block in enumerate(self.down):
             x = block(functional.max_pool2d(x, 2) if i else x)
             skips.append(x)
+        return skips
+
+    def up_from(self, skips: Sequence[Tensor]) -> Tensor:
+        """Scores from the maps of all levels."""
+        x = skips[-1]
         for up, merge, skip in zip(self.up, self.merge, skips[-2::-1], strict=True):
             x = merge(torch.cat([skip, up(x)], 1))
-        return self.last(x)[..., :height, :width]
+        return self.last(x)
+
+
+class SiameseDifference(UNet):
+    """A U-Net whose way down both dates take, and whose way up sees how far they lie apart at every level.
+
+    FC-Siam-diff of Daudt et al. 2018 (Fully Convolutional Siamese Networks for Change Detection): skips are |first - second|;
+    the deepest map is that of the second date there, and the difference here, so that the order of the dates does not matter.
+    """
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:  # type: ignore[override]
+        """Two dates (B, C, H, W) -> (B, out, H, W)."""
+        height, width = first.shape[-2:]
+        apart = [(a - b).abs() for a, b in zip(self.levels(first), self.levels(second), strict=True)]
+        return self.up_from(apart)[..., :height, :width]
 
 
 def _twice(channels: int, width: int, kind: str) -> nn.Sequential:
