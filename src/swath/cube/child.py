@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import math
 import os
 import struct
 import subprocess
@@ -66,18 +67,23 @@ class GuardedSource:
     def _ask(
         self, what: dict[str, Any], dates: Sequence[int], bands: Sequence[int], shape: tuple[int, ...]
     ) -> np.ndarray:
-        need = int(np.prod(shape)) * self.dtype.itemsize
-        if need > MOST_BYTES:
-            raise FormatError(
-                rule=f"one window of an untrusted file has at most {MOST_BYTES >> 20} MB",
-                got=f"{need >> 20} MB of {self.path}",
-                remedy="ask for a smaller --area",
-            )
-        _, raw = _answer({**what, **asdict(self), "bands": [int(b) for b in bands]})
-        if len(raw) != need:
-            raise _refused(self.path, "an answer of the wrong size")
-        values = np.frombuffer(raw, self.dtype).reshape(1, *shape)
-        return values.copy() if len(dates) == 1 else np.repeat(values, len(dates), axis=0)
+        values = numbers_from({**what, **asdict(self), "bands": [int(b) for b in bands]}, (1, *shape), self.dtype)
+        return values if len(dates) == 1 else np.repeat(values, len(dates), axis=0)
+
+
+def numbers_from(request: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """The numbers that the child answers a request with. Raises FormatError when it refuses, or they are too many."""
+    need = math.prod(shape) * dtype.itemsize
+    if need > MOST_BYTES:
+        raise FormatError(
+            rule=f"one window of an untrusted file has at most {MOST_BYTES >> 20} MB",
+            got=f"{need >> 20} MB of {request['path']}",
+            remedy="ask for a smaller --area",
+        )
+    _, raw = _answer(request)
+    if len(raw) != need:
+        raise _refused(request["path"], "an answer of the wrong size")
+    return np.frombuffer(raw, dtype).reshape(shape).copy()
 
 
 def read_safely(path: str) -> list[Layer]:
@@ -87,6 +93,10 @@ def read_safely(path: str) -> list[Layer]:
     if os.path.isdir(path):
         raise FormatError(rule="with --safe single files open", got=f"{path}, a folder", remedy="name the files in it")
     reply, _ = _answer({"do": "open", "path": path})
+    if "packed" in reply:
+        from swath.cube.packed_child import layers_of
+
+        return layers_of(path, reply["packed"])
     layers = []
     for told in reply["layers"]:
         from affine import Affine
@@ -226,7 +236,11 @@ def _limit() -> None:
 def _carry_out(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     path = request["path"]
     if request["do"] == "open":
-        return {"layers": _open(path)}, b""
+        return _told(path), b""
+    if request["do"] == "packed":
+        from swath.cube import packed_child
+
+        return {}, packed_child.carry_out(request)
     from swath.cube.geotiff import MaskSource, RasterSource
 
     size = (request["size"][0], request["size"][1])
@@ -238,6 +252,14 @@ def _carry_out(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     else:
         values = source.coarse([0], request["bands"], *request["to"])
     return {}, np.ascontiguousarray(values[0]).tobytes()
+
+
+def _told(path: str) -> dict[str, Any]:
+    from swath.cube import packed, packed_child
+
+    if packed.claims(path):
+        return {"packed": packed_child.told(path)}
+    return {"layers": _open(path)}
 
 
 def _open(path: str) -> list[dict[str, Any]]:

@@ -43,6 +43,7 @@ class Layer:
     source: (T, B, H, W) stored numbers. time: (T,) datetime64 or None. flag: Source (T, 1, H, W) of contract.FLAGS
     reasons, where the format itself carries a mask. sensor: key of sensors.toml when the metadata name it.
     tags: file-wide metadata in words. attrs: of the cube, as xarray keeps them. notes, problems: sentences for `swath info`.
+    settled: swath settled quantities, units and rules when it wrote the file, so that nothing is looked at again.
     """
 
     source: Source
@@ -55,3 +56,4 @@ class Layer:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     attrs: dict[str, Any] = field(default_factory=dict)
+    settled: bool = False

@@ -31,7 +31,7 @@ from swath.errors import BandError, FormatError, SwathError, UnitError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Scene", "gather", "open", "understand"]
+__all__ = ["Scene", "gather", "once", "open", "understand"]
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -205,7 +205,7 @@ def understand(
         sensor=sensors[0] if sensors else None,
         cubes={gsd: cube_of(p) for gsd, p in joined.items()},
         bands=tuple(b for p in joined.values() for b in p.bands),
-        notes=_once(notes),
+        notes=once(notes),
         problems=tuple(dict.fromkeys(problems)),
         doubt=doubts[0] if doubts else None,
         pieces=joined,
@@ -228,7 +228,7 @@ def _inside(pieces: list[Piece], area: Any, dates: Any, notes: list[str]) -> lis
     return kept
 
 
-def _once(notes: list[str]) -> tuple[str, ...]:
+def once(notes: Sequence[str]) -> tuple[str, ...]:
     """Each sentence once; of those that differ in their numbers only, the first."""
     return tuple({re.sub(r"[\d.]+", "#", text): text for text in reversed(notes)}.values())[::-1]
 

@@ -364,6 +364,7 @@ def _layer(file: PackedFile, k: int, grid: Grid, said: list[str]) -> Layer:
         tags=dict(file.header.tags),
         notes=tuple(said),
         attrs=dict(grid.attrs),
+        settled=not grid.open,
     )
 
 

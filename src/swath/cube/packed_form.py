@@ -27,7 +27,7 @@ MAGIC = b"\x89SWATH\r\n"
 FORMAT = 1
 PREAMBLE = struct.Struct("<8sIIQQIIQQIQIII")  # see Preamble.pack
 ENTRY = np.dtype([("place", "<u8"), ("length", "<u4"), ("crc", "<u4")])
-MOST_HEADER = 64 << 20  # bytes of JSON
+MOST_HEADER = 8 << 20  # bytes of JSON
 MOST_CHUNK = 256 << 20  # bytes of one decoded chunk
 KINDS = (
     "uint8",

@@ -62,6 +62,8 @@ def settle(
     problems: list[str] = []
     kind = layer.source.dtype
     nodata = [_nodata(b, matched.get(i), kind) for i, b in enumerate(layer.bands)]
+    if layer.settled and offset is None and scale is None:
+        return _as_told(layer, matched, kind, gsd)
     seen = look(layer, nodata)
     told = _told_in_words(layer, notes)
     bands: list[Band] = []
@@ -83,6 +85,30 @@ def settle(
     if doubt_error is not None:
         problems.append(str(doubt_error))
     return _finish(bands, kind, sensor, seen, notes, problems, doubt_error)
+
+
+def _as_told(layer: Layer, matched: dict[int, Band], kind: np.dtype, gsd: float) -> Settled:
+    """Every band just as its file says, which swath wrote; no pixel is looked at."""
+    bands = []
+    for i, own in enumerate(layer.bands):
+        base = matched.get(i) or Band(name=own.name, quantity="digital_number", units="1")
+        known = {k: v for k in ("wavelength", "fwhm", "gsd") if (v := getattr(own, k)) is not None}
+        band = replace(
+            base,
+            **known,
+            name=own.name,
+            quantity=own.quantity or "digital_number",
+            units=own.units or "1",
+            scale=1.0 if own.scale is None else own.scale,
+            offset=0.0 if own.offset is None else own.offset,
+            nodata=math.nan if own.nodata is None else own.nodata,
+            common=own.common or base.common,
+            polarisation=own.polarisation or base.polarisation,
+        )
+        bands.append(replace(band, gsd=_native(band.gsd, gsd) if own.gsd is None else band.gsd))
+    stays = {"digital_number", "class"}
+    stored = kind.kind in "iu" and all(b.quantity in stays and (b.scale, b.offset) == (1.0, 0.0) for b in bands)
+    return Settled(tuple(bands), stored)
 
 
 def _why_digital(sensor: Sensor | None, kind: np.dtype) -> str:

@@ -59,7 +59,7 @@ def parts_of(scenes: Any, reading: Reading, notes: list[str]) -> list[Part]:
 
 def _pieces(items: Sequence[Any], reading: Reading, notes: list[str]) -> tuple[list[Piece], bool]:
     from swath.cube.combine import join
-    from swath.cube.open import understand
+    from swath.cube.open import once, understand
 
     seen = [understand(path, **reading.options()) for path in items]
     sensors = list(dict.fromkeys(str(s.sensor) for s in seen))
@@ -77,6 +77,7 @@ def _pieces(items: Sequence[Any], reading: Reading, notes: list[str]) -> tuple[l
                 "units are not settled: stored numbers are packed, and the packed file leaves the question open too"
             )
         notes += [*scene.notes, *(p for p in scene.problems if scene.doubt is None)]
+    notes[:] = once(notes)
     if len(seen) == 1:
         return list(seen[0].pieces.values()), loose
     return list(join([p for s in seen for p in s.pieces.values()], notes).values()), loose

@@ -70,7 +70,7 @@ def unpack(
     """
     asked = dict(locals())
     from swath.cube.open import understand
-    from swath.cube.packed import claims, open_packed
+    from swath.cube.packed import claims
     from swath.cube.unpacking import save_stored
 
     path, name = Path(out), str(packed)
@@ -84,7 +84,6 @@ def unpack(
     if not claims(name):
         raise FormatError(rule="unpack takes a file of swath pack", got=name, remedy="name a .swath file")
     reading = Reading(area=area, dates=dates, bands=bands, safe=safe)
-    file = open_packed(name, safe=safe)
     scene = understand(name, **reading.options())
     job = Job.start("unpack", asked, [name])
     written: list[Path] = []
@@ -101,7 +100,7 @@ def unpack(
     result = Unpacked(
         out=str(path),
         files=tuple(p.name for p in written),
-        promise=str(file.header.promise.get("words", "not told")),
+        promise=next((n.partition(": ")[2] for n in scene.notes if n.startswith("packed by swath: ")), "not told"),
         notes=tuple(dict.fromkeys(notes)),
     )
     record = job.record(written, path.parent, out_name=path.name, result=result.to_json() | {"out": path.name})
