@@ -4,10 +4,11 @@ python benchmarks/prediction.py [--side 10000] [--big 20000] [--rounds 3] [--fol
        [--install-peers] [--corner 4096] [--only-terratorch]
 
 The scene is a tiled deflate GeoTIFF (uint16, 4 bands, 512 blocks); swath reads it, runs the net in pieces with halo and
-writes a COG of classes. The yardstick has the scene in memory as float32 in channels-last order, already scaled, and
-only runs the net and takes the largest class, in the way that proves fastest of several. Cases are interleaved, so only
-ratios count (`cpu_ratio` is of processor time: what a busy machine spoils less). `--big N` also runs N x N x 6 (0: not)
-and reports its peak memory over the interpreter with torch and rasterio imported.
+writes a COG of classes; `prepared` is the same scene as `swath prepare` writes it (Zstandard). The yardstick has the
+scene in memory as float32 in channels-last order, already scaled, and only runs the net and takes the largest class, in
+the way that proves fastest of several. Cases are interleaved, so only ratios count (`cpu_ratio` is of processor time:
+what a busy machine spoils less). `--big N` also runs N x N x 6 (0: not) and reports its peak memory over the interpreter
+with torch and rasterio imported.
 
 --terratorch-file names terratorch/tasks/tiled_inference.py of a copy of terratorch; its function `tiled_inference` runs
 unchanged, with its defaults (224 px, stride 192, border 8, blended, batches of 16), over a corner of the same scene with
@@ -94,6 +95,16 @@ def make_scene(path: Path, side: int, bands: int) -> Path:
     aside.rename(path)
     print(f"made {path.name}: {path.stat().st_size / 1e6:.0f} MB", file=sys.stderr, flush=True)
     return path
+
+
+def prepared(path: Path) -> Path:
+    """The scene as `swath prepare` writes it, made once."""
+    import swath
+
+    home = path.with_name(f"{path.stem}_prepared")
+    if not (home / "run.json").exists():
+        swath.prepare([str(path)], out=home)
+    return next(home.glob("*.tif"))
 
 
 def in_memory(path: Path) -> np.ndarray:
@@ -296,29 +307,36 @@ def main() -> None:
     for name, kind in kinds.items():
         module = net(4).to(kind).to(memory_format=torch.channels_last)
         tile, threads = best_way(scene, module, kind)
-        times: dict[str, list[float]] = {"forward": [], "swath": []}
-        used: dict[str, list[float]] = {"forward": [], "swath": []}
-        expected = np.empty(0)
+        ways = {"swath": path, "prepared": prepared(path)}
+        times: dict[str, list[float]] = {"forward": [], **{who: [] for who in ways}}
+        used: dict[str, list[float]] = {"forward": [], **{who: [] for who in ways}}
+        expected, finished = np.empty(0), dict[str, str]()
         for turn in range(asked.rounds):
-            for who in ("forward", "swath") if turn % 2 == 0 else ("swath", "forward"):
+            for who in list(times) if turn % 2 == 0 else list(times)[::-1]:
                 if who == "forward":
                     started, busy = time.perf_counter(), time.process_time()
                     expected = forward(scene, module, kind, tile, threads)
                     times[who].append(time.perf_counter() - started)
                     used[who].append(time.process_time() - busy)
                 else:
-                    done = swath_run(path, asked.folder / f"out_{name}", 4, name)
+                    done = swath_run(
+                        ways[who], asked.folder / f"out_{name}{'' if who == 'swath' else '_prepared'}", 4, name
+                    )
+                    finished[who] = done["path"]
                     times[who].append(done["seconds"])
                     used[who].append(done["cpu"])
-        with rasterio.open(done["path"]) as file:
-            different = int((file.read(1) != expected).sum())
+        different = 0
+        for path_ in finished.values():
+            with rasterio.open(path_) as file:
+                different += int((file.read(1) != expected).sum())
         rows.append(
             (f"best forward in memory, {name} (tile {tile}, {threads} threads)", [mpx / t for t in times["forward"]])
         )
-        rows.append((f"swath, file to file, {name}", [mpx / t for t in times["swath"]]))
-        ratio = statistics.median(a / b for a, b in zip(times["forward"], times["swath"], strict=True))
-        cpu = statistics.median(used["forward"]) / statistics.median(used["swath"])
-        result |= {f"ratio_{name}": round(ratio, 3), f"cpu_ratio_{name}": round(cpu, 3)}
+        for who, end in (("swath", ""), ("prepared", "_prepared")):
+            rows.append((f"swath, {who if end else 'deflate'} file to file, {name}", [mpx / t for t in times[who]]))
+            ratio = statistics.median(a / b for a, b in zip(times["forward"], times[who], strict=True))
+            cpu = statistics.median(used["forward"]) / statistics.median(used[who])
+            result |= {f"ratio_{name}{end}": round(ratio, 3), f"cpu_ratio_{name}{end}": round(cpu, 3)}
         result |= {f"different_pixels_{name}": different, "load": round(os.getloadavg()[0], 1)}
     result["different_from_one_pass"] = against_one_pass(
         scene, Path(done["path"]).parent.parent / "out_float32" / "classes.tif"

@@ -76,7 +76,7 @@ def prepare(
 ) -> Any:
     """Write scenes so that reading is fast, with indices and cloud-free composites, in physical units.
 
-    All scenes come onto one grid. One date becomes a tiled GeoTIFF with overviews (pixels under cloud or shadow are no
+    All scenes come onto one grid. One date becomes a tiled GeoTIFF with overviews (Zstandard; pixels under cloud or shadow are no
     data); several dates become one Zarr store with dates and flags, or one GeoTIFF a period where a composite is asked
     for, beside the number of dates used for each pixel. Interrupted, the same command goes on where it stopped.
 
@@ -237,7 +237,7 @@ def _run(out: Path, piece: Piece, mark: str, asked: dict[str, Any], progress: Pr
     from swath.cube.blocks import fsync_folder, refuse
     from swath.predict.run import run
 
-    layers = [replace(layer, tags={**layer.tags, "prepared": mark}) for layer in piece.layers]
+    layers = [replace(layer, tags={**layer.tags, "prepared": mark}, compress="ZSTD") for layer in piece.layers]
     ran = run(
         {piece.name: piece.cube},
         piece.maker,
