@@ -165,7 +165,7 @@ def test_every_flipped_bit_is_found(tmp_path):
         broken[place] ^= 1 << (place % 8)
         path = tmp_path / f"{place}.swath"
         path.write_bytes(bytes(broken))
-        with pytest.raises(FormatError):
+        with pytest.raises(FormatError):  # noqa: PT012
             file = packed.open_packed(path)
             for number in range(len(file.index)):
                 file.decoded(number)
@@ -233,7 +233,7 @@ def test_a_header_that_lies_is_refused_in_one_line(tmp_path, change, safe):
     assert remade(data, lambda h: None)[:8] == data[:8]
     path = tmp_path / "bad.swath"
     path.write_bytes(remade(data, change))
-    with pytest.raises(SwathError) as error:
+    with pytest.raises(SwathError) as error:  # noqa: PT012
         cube = swath.open(path, safe=safe)
         cube.load()
     assert "\n" not in str(error.value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "check_codec",
     "check_collection",
     "check_cube",
     "check_dataset",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 _WHERE = {
+    "check_codec": "codec",
     "check_collection": "collection",
     "check_cube": "cube",
     "check_dataset": "dataset",
