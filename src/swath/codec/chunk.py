@@ -89,7 +89,7 @@ def decode(data: bytes, shape: Sequence[int] | None = None) -> tuple[NDArray[Any
         raise damaged("values kept apart outside the mask")
     kept = unpack_bytes(source.block(), int(np.count_nonzero(odd)), dtype.itemsize).view(dtype) if odd.any() else None
     good = mask & ~odd
-    values = lattice.values(whole.read(source, good, lattice.near)) if good.any() else np.zeros(sides, dtype)
+    values = whole.read(source, good, lattice) if good.any() else np.zeros(sides, dtype)
     source.end()
     if kept is not None:
         values[odd] = kept

@@ -46,30 +46,28 @@ class Encoding:
             for phase in sorted(self.shared):
                 _write_weights(out, self.shared[phase])
 
-    def first(self, base: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Values of the coarsest grid by a line through what others show."""
-        edge = 1
-        while -(-self.truth.shape[1] // edge) != shape[1] or -(-self.truth.shape[2] // edge) != shape[2]:
-            edge *= 2
+    def first(self, base: NDArray[Any] | None, edge: int, shape: tuple[int, int, int]) -> NDArray[Any]:
+        """Values of the coarsest grid: multiples of the step, by a line through what others show, each from the one before."""
         truth = self.truth[:, ::edge, ::edge]
-        ok = np.ones(truth.shape, bool) if self.ok is None else self.ok[:, ::edge, ::edge]
+        ok = np.ones(shape, bool) if self.ok is None else self.ok[:, ::edge, ::edge]
         y = truth[ok].astype(np.float64)
         gain, offset = 0.0, float(np.median(y)) if len(y) else 0.0
         if base is not None and len(y) > 3:
             x = base[ok].astype(np.float64)
-            spread = float(((x - x.mean()) ** 2).sum())
-            slope = float(((x - x.mean()) * (y - y.mean())).sum()) / spread if spread > 0 else 0.0
-            if np.abs(y - y.mean() - slope * (x - x.mean())).sum() < np.abs(y - offset).sum():
-                gain, offset = slope, float(y.mean() - slope * x.mean())
-        whole = (int(np.clip(np.rint(gain * GAIN), -(1 << 30), 1 << 30)), int(np.rint(offset)))
-        guess = _line(whole, base, truth)
-        symbol = np.rint((truth - guess) * self.inverse)
-        symbol[~ok] = 0
+            x -= x.mean()
+            slope = float((x * (y - y.mean())).sum() / max(float((x * x).sum()), 1e-9))
+            if np.abs(y - y.mean() - slope * x).sum() < np.abs(y - offset).sum():
+                gain, offset = slope, float(y.mean() - slope * base[ok].mean())
+        line = (int(np.clip(np.rint(gain * GAIN), -(1 << 30), 1 << 30)), int(np.rint(offset)))
+        guess = _line(line, base, shape, self.inverse)
+        symbol = np.rint(truth * self.inverse)[ok].astype(np.int64) - guess[ok].astype(np.int64)
+        change = np.diff(symbol, prepend=0)
+        chain = int(np.abs(change).sum() < np.abs(symbol).sum())
         if self.taken is not None:
-            for number in whole:
+            for number in (*line, chain):
                 self.out.signed(number)
-            self.taken.add(np.full(np.count_nonzero(ok), CLASSES, np.uint8), symbol[ok])
-        return np.asarray(guess + symbol * self.step)
+            self.taken.add(np.full(len(symbol), CLASSES, np.uint8), change if chain else symbol)
+        return _spread(guess, symbol, None if self.ok is None else ok) * self.step
 
     def phase(
         self,
@@ -78,8 +76,8 @@ class Encoding:
         base: NDArray[Any],
         features: list[NDArray[Any]],
         activity: list[NDArray[Any]],
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Values of a phase, and the sizes of their surprises in steps."""
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Values of a phase, their surprises, and the sizes of these in steps."""
         side = 1 << level
         truth = parts(self.truth[:, ::side, ::side])[phase]
         ok = None if self.ok is None else parts(self.ok[:, ::side, ::side])[phase]
@@ -124,19 +122,13 @@ class Decoding:
         shared = source.number(7)
         self.shared = {phase: _read_weights(source) for place, phase in enumerate("abc") if shared >> place & 1}
 
-    def first(self, base: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Values of the coarsest grid by a line through what others show."""
-        whole = (self.source.signed(), self.source.signed())
-        guess = _line(whole, base, np.empty(shape, self.kind))
-        if self.ok is None:
-            return np.asarray(guess + self.symbols.first(guess.size).reshape(shape).astype(self.kind) * self.step)
-        edge = 1
-        while -(-self.ok.shape[1] // edge) != shape[1] or -(-self.ok.shape[2] // edge) != shape[2]:
-            edge *= 2
-        ok = self.ok[:, ::edge, ::edge]
-        symbol = np.zeros(shape, self.kind)
-        symbol[ok] = self.symbols.first(int(np.count_nonzero(ok)))
-        return np.asarray(guess + symbol * self.step)
+    def first(self, base: NDArray[Any] | None, edge: int, shape: tuple[int, int, int]) -> NDArray[Any]:
+        """Values of the coarsest grid: multiples of the step, by a line through what others show, each from the one before."""
+        line, chain = (self.source.signed(), self.source.signed()), self.source.signed()
+        ok = None if self.ok is None else self.ok[:, ::edge, ::edge]
+        guess = _line(line, base, shape, self.kind(1 / self.step))
+        symbol = self.symbols.first(guess.size if ok is None else int(np.count_nonzero(ok)))
+        return _spread(guess, np.cumsum(symbol, dtype=np.int64) if chain else symbol, ok) * self.step
 
     def phase(
         self,
@@ -145,8 +137,8 @@ class Decoding:
         base: NDArray[Any],
         features: list[NDArray[Any]],
         activity: list[NDArray[Any]],
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Values of a phase, and the sizes of their surprises in steps."""
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Values of a phase, their surprises, and the sizes of these in steps."""
         if level >= OWN and phase in self.shared:
             weights = self.shared[phase].fitting(len(features), len(activity))
         else:
@@ -169,21 +161,31 @@ def _guess(
     return guess, group
 
 
-def _apply(guess: NDArray[Any], symbol: NDArray[Any], step: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Values and sizes of surprises."""
+def _apply(guess: NDArray[Any], symbol: NDArray[Any], step: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Values, surprises and their sizes in steps."""
     size = np.abs(symbol)
     symbol *= step
     guess += symbol
-    return guess, size
+    return guess, symbol, size
 
 
-def _line(whole: tuple[int, int], base: NDArray[Any] | None, like: NDArray[Any]) -> NDArray[Any]:
-    """Offset plus gain times what others show, in whole numbers."""
-    kind = like.dtype.type
-    guess = np.full(like.shape, kind(whole[1]))
-    if base is not None and whole[0]:
-        guess += base * kind(whole[0] / GAIN)
+def _line(line: tuple[int, int], base: NDArray[Any] | None, shape: tuple[int, ...], inverse: Any) -> NDArray[Any]:
+    """Offset plus gain times what others show, in whole steps."""
+    kind = type(inverse)
+    guess = np.full(shape, kind(line[1]))
+    if base is not None and line[0]:
+        guess += base * kind(line[0] / GAIN)
+    guess *= inverse
     return np.asarray(np.rint(guess, out=guess))
+
+
+def _spread(guess: NDArray[Any], symbol: NDArray[Any], ok: NDArray[np.bool_] | None) -> NDArray[Any]:
+    """Guess plus symbols where ok; elsewhere the last symbol goes on."""
+    if ok is None:
+        return np.asarray(guess + symbol.reshape(guess.shape).astype(guess.dtype))
+    place = np.cumsum(ok.ravel())
+    more = np.concatenate([[0], symbol]).astype(guess.dtype)
+    return np.asarray(guess + more[place].reshape(guess.shape))
 
 
 def _write_weights(out: Writer, weights: Weights) -> None:

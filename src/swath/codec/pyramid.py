@@ -14,18 +14,19 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Level", "around", "between", "details", "levels", "parts"]
+__all__ = ["Level", "around", "between", "details", "levels", "parts", "smooth"]
 
 PHASES = ("a", "b", "c")
-SMALLEST = 5  # a side of the coarsest grid, at most
 
 
 def levels(height: int, width: int) -> int:
-    """How often a picture is halved."""
+    """How often a picture is halved: until few pixels are left, not further (small arrays cost as much time as large ones)."""
     count = 0
-    while (max(height, width) - 1 >> count) + 1 > SMALLEST:
+    while True:
+        side = (max(height, width) - 1 >> count) + 1
+        if side <= (4 if count < 3 else 16):
+            return count
         count += 1
-    return count
 
 
 def parts(grid: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -75,11 +76,11 @@ class Level:
     """What is known while one level is filled: the coarse grid, then phase after phase.
 
     `prepare(phase)` gives the mean of the nearest neighbours, differences that may correct it (features), and magnitudes that
-    tell how far it may be off (activity). `put` takes the values once they are known, with the size of each surprise.
+    tell how far it may be off (activity, in steps: `inverse` is 1 / step). `put` takes the values once they are known, with the size of each surprise.
     """
 
-    def __init__(self, grid: NDArray[Any], height: int, width: int, wide: bool) -> None:
-        self.grid, self.wide = grid, wide
+    def __init__(self, grid: NDArray[Any], height: int, width: int, inverse: Any, *, wide: bool = False) -> None:
+        self.grid, self.inverse, self.wide = grid, inverse, wide
         self.odd = (height // 2, width // 2)
         self.even = grid.shape[1:]
         self.out = np.empty((grid.shape[0], height, width), grid.dtype)
@@ -100,6 +101,7 @@ class Level:
             base = between(self.upright, 2, columns)
             rough = between(_change(self.grid, 1, rows), 2, columns)
             rough += between(_change(self.grid, 2, columns), 1, rows)
+            rough *= self.inverse
             return base, [], [rough]
         if phase == "b":
             across = between(self.grid, 2, columns)
@@ -121,19 +123,44 @@ class Level:
         turn = upright - across
         for feature in more:
             feature -= base
-        if self.wide:
-            high, long = base.shape[1:]
-            spread = around(between(base, 1, high), 1, high)
-            spread += around(between(base, 2, long), 2, long)
-            spread *= half
+        rough = np.abs(turn)
+        rough *= self.inverse
+        if self.wide and min(base.shape[1:]) > 1:
+            spread = _thrice(base, 1)
+            spread += _thrice(base, 2)
+            spread *= self.grid.dtype.type(1 / 8)
             spread -= base
             more.append(spread)
-        return base, [turn, *more], [np.abs(turn), *surprise]
+            surprise.append(smooth(rough))
+        return base, [turn, *more], [rough, *surprise]
 
     def put(self, phase: str, values: NDArray[Any], surprise: NDArray[Any]) -> None:
         """Take the values of a phase."""
         self.known[phase], self.surprise[phase] = values, surprise
         parts(self.out)[phase][...] = values
+
+
+def smooth(array: NDArray[Any]) -> NDArray[Any]:
+    """Means of 3 x 3 pixels of (G, h, w), the middle counting most; sides of at least 2."""
+    out = _thrice(_thrice(array, 1), 2)
+    out *= array.dtype.type(1 / 16)
+    return out
+
+
+def _thrice(array: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Twice each pixel and both its neighbours along `axis`; ends count their one neighbour and themselves twice."""
+    out = np.empty_like(array)
+    if axis == 1:
+        pair = array[:, 1:] + array[:, :-1]
+        np.add(pair[:, 1:], pair[:, :-1], out=out[:, 1:-1])
+        np.add(pair[:, 0], pair[:, 0], out=out[:, 0])
+        np.add(pair[:, -1], pair[:, -1], out=out[:, -1])
+    else:
+        pair = array[:, :, 1:] + array[:, :, :-1]
+        np.add(pair[:, :, 1:], pair[:, :, :-1], out=out[:, :, 1:-1])
+        np.add(pair[:, :, 0], pair[:, :, 0], out=out[:, :, 0])
+        np.add(pair[:, :, -1], pair[:, :, -1], out=out[:, :, -1])
+    return out
 
 
 def _change(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
@@ -149,16 +176,17 @@ def _change(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
 
 
 def details(picture: NDArray[Any], count: int) -> dict[tuple[int, str], tuple[NDArray[Any], ...]]:
-    """What a whole picture (G, H, W) shows at each level and phase beyond its neighbours: (detail, turn, magnitude)."""
+    """What a whole picture (G, H, W) shows at each level and phase beyond its neighbours, in the form of walk's Details."""
     found: dict[tuple[int, str], tuple[NDArray[Any], ...]] = {}
+    kind = picture.dtype.type
     for level in range(count - 1, -1, -1):
         grid = picture[:, :: 1 << level, :: 1 << level]
-        step = Level(np.ascontiguousarray(grid[:, ::2, ::2]), grid.shape[1], grid.shape[2], wide=False)
+        step = Level(np.ascontiguousarray(grid[:, ::2, ::2]), grid.shape[1], grid.shape[2], kind(1))
         for phase in step.phases():
             values = np.ascontiguousarray(parts(grid)[phase])
             base, features, _ = step.prepare(phase)
             detail = values - base
             magnitude = np.abs(detail)
             step.put(phase, values, magnitude)
-            found[level, phase] = (detail, *features[:1], magnitude)
+            found[level, phase] = (detail, *features[:1], detail, magnitude)
     return found

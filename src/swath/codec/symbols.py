@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Symbols", "Taken"]
 
-FEW = 500  # a class with fewer symbols joins its neighbour
+FEW = 1500  # a class with fewer symbols joins its neighbour
 STREAMS = CLASSES + 1  # the last is the coarsest grid
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from swath.codec.pyramid import Level, levels
+from swath.codec.pyramid import Level, around, between, parts, smooth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,8 +22,10 @@ __all__ = ["CLASSES", "UNIT", "Details", "Pilot", "Weights", "classes", "combine
 CLASSES = 22
 UNIT = 64  # weights are whole multiples of 1 / UNIT
 LOWEST = 2 * (127 - 6)  # half octaves of the activity begin at 1 / 64 of a step
-OWN = 2  # the finest levels have weights of their own, the others share those of the last of them
+OWN = 1  # so many of the finest levels have weights of their own and look wider, the others share one set
+TABLE = (np.arange(512) - LOWEST).clip(0, CLASSES - 1).astype(np.uint8)
 
+# by level and phase: detail beyond the neighbours, turn (phases b and c), surprise, size of the surprise in steps
 Details = dict[tuple[int, str], tuple["NDArray[Any]", ...]]
 
 
@@ -49,8 +51,8 @@ class Weights:
 class Pilot(Protocol):
     """What the walk asks at each phase."""
 
-    def first(self, base: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Values of the coarsest grid, from what others show there."""
+    def first(self, base: NDArray[Any] | None, edge: int, shape: tuple[int, int, int]) -> NDArray[Any]:
+        """Values of the coarsest grid of `shape`, every `edge`th pixel, from what others show there."""
 
     def phase(
         self,
@@ -59,35 +61,40 @@ class Pilot(Protocol):
         base: NDArray[Any],
         features: list[NDArray[Any]],
         activity: list[NDArray[Any]],
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Values of a phase, and the sizes of their surprises in steps."""
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Values of a phase, their surprises, and the sizes of these in steps."""
 
 
 def combine(weights: list[int], arrays: list[NDArray[Any]], like: NDArray[Any]) -> NDArray[Any]:
     """Weighted sum of arrays, the last weight alone; one rounding a step, the same on every machine."""
     kind = like.dtype.type
-    out = np.full(like.shape, kind(weights[-1] / UNIT))
-    scratch = np.empty_like(out)
+    last = kind(weights[-1] / UNIT)
+    out = scratch = None
     for weight, array in zip(weights, arrays, strict=False):
-        if weight:
+        if not weight:
+            continue
+        if out is None:
+            out = np.multiply(array, kind(weight / UNIT))
+            out += last
+        elif scratch is None:
+            scratch = np.multiply(array, kind(weight / UNIT))
+            out += scratch
+        else:
             np.multiply(array, kind(weight / UNIT), out=scratch)
             out += scratch
-    return out
+    return np.full(like.shape, last) if out is None else out
 
 
 def classes(weights: list[int], activity: list[NDArray[Any]], like: NDArray[Any]) -> NDArray[np.uint8]:
-    """The class of each pixel: half octaves of its activity."""
-    rough = combine(weights, activity, like)
-    np.maximum(rough, rough.dtype.type(1 / 64), out=rough)
-    half = rough.astype(np.float32, copy=False).view(np.int32) >> 22
-    half -= LOWEST
-    np.minimum(half, CLASSES - 1, out=half)
-    return half.astype(np.uint8)
+    """The class of each pixel: half octaves of its activity, read off the bits of a float32."""
+    rough = combine(weights, activity, like).astype(np.float32, copy=False)
+    return TABLE.take(rough.view(np.int32) >> 22, mode="clip")
 
 
 def walk(
     pilot: Pilot,
     shape: tuple[int, int, int],
+    count: int,
     inverse: Any,
     others: list[tuple[Details, slice | NDArray[np.intp]]],
     firsts: NDArray[Any] | None,
@@ -96,30 +103,92 @@ def walk(
 ) -> tuple[NDArray[Any], Details]:
     """One group of planes (G, H, W): values and details.
 
-    inverse: 1 / step, in the float type of all arithmetic. others: details of planes known before and which of their dates
-    belong to this group's. firsts: what they show on the coarsest grid. skip: how many of their finest levels to leave out.
+    count: levels. inverse: 1 / step, in the float type of all arithmetic. others: details of planes known before and which of their dates
+    belong to this group's, the most telling first. firsts: what they show on the coarsest grid. skip: how many of their finest
+    levels to leave out.
     """
-    count, kind = levels(*shape[1:]), type(inverse)
     edge = 1 << count
-    grid = pilot.first(firsts, (shape[0], -(-shape[1] // edge), -(-shape[2] // edge)))
+    grid = pilot.first(firsts, edge, (shape[0], -(-shape[1] // edge), -(-shape[2] // edge)))
     found: Details = {}
     for level in range(count - 1, -1, -1):
-        side = 1 << level
-        step = Level(grid, -(-shape[1] // side), -(-shape[2] // side), wide=level + skip < OWN)
+        side, own = 1 << level, level + skip < OWN
+        step = Level(grid, -(-shape[1] // side), -(-shape[2] // side), inverse, wide=own)
+        slope = None
+        if own and others and level + 1 < count and len(step.phases()) == 3 and min(step.odd) > 1:
+            slope = Slope(step, found, *others[0], level + 1, skip)
         for phase in step.phases():
             base, features, activity = step.prepare(phase)
-            own = features[:1]
-            for rough in activity[:1]:
-                rough *= inverse
-            for known, dates in others:
-                here = known.get((level + skip, phase))
-                if here is None:
-                    continue
-                *signs, size = here
+            turn = features[:1]
+            for place, (known, dates) in enumerate(others):
+                *signs, surprise, size = known[level + skip, phase]
                 features += [sign[dates] for sign in signs]
+                if not place:
+                    features.append(surprise[dates])
+                    if slope is not None:
+                        features.append(slope.guess(phase, signs[0][dates]))
                 activity.append(size[dates])
-            values, surprise = pilot.phase(level, phase, base, features, activity)
-            step.put(phase, values, surprise)
-            found[level, phase] = (np.subtract(values, base), *own, surprise)
+            values, surprise, size = pilot.phase(level, phase, base, features, activity)
+            step.put(phase, values, size)
+            detail = np.subtract(values, base)
+            found[level, phase] = (detail, *turn, surprise, size)
+            if slope is not None:
+                slope.learn(phase, detail)
         grid = step.out
-    return grid.astype(kind, copy=False), found
+    return grid, found
+
+
+class Slope:
+    """How the details of a plane go with those of another nearby: clouds, fields and water each have a slope of their own.
+
+    Local least squares of one variable from the pixels already known: products and squares, smoothed, divided.
+    """
+
+    def __init__(
+        self, step: Level, found: Details, other: Details, dates: slice | NDArray[np.intp], level: int, skip: int
+    ) -> None:
+        self.step, self.known = step, dict[str, "NDArray[Any]"]()
+        self.noise = type(step.inverse)(1 / step.inverse**2)
+        shape = (step.grid.shape[0], *step.even)
+        mine, theirs = np.zeros((2, *shape), step.grid.dtype)
+        for phase in ("a", "b", "c"):
+            if (level, phase) in found:
+                parts(mine)[phase][...] = found[level, phase][0]
+                parts(theirs)[phase][...] = other[level + skip, phase][0][dates]
+        self.grid = self._pair(mine, theirs)
+        self.theirs = theirs
+
+    def guess(self, phase: str, theirs: NDArray[Any]) -> NDArray[Any]:
+        """The detail that the other plane's suggests."""
+        (rows, columns), (high, long) = self.step.odd, self.step.even
+        self.theirs = theirs
+        if phase == "a":
+            pair = between(between(self.grid, 1, rows), 2, columns)
+        elif phase == "b":
+            pair = around(self.known["a"], 1, high)
+            pair += pair
+            pair += between(self.grid, 2, columns)
+        else:
+            pair = around(self.known["a"], 2, long)
+            pair += around(between(self.known["b"], 1, rows), 2, long)
+            pair += pair
+            pair += between(self.grid, 1, rows)
+        pair = smooth(pair)
+        half = len(pair) // 2
+        square = pair[half:]
+        square += self.noise
+        slope = pair[:half]
+        slope /= square
+        slope *= theirs
+        return slope
+
+    def learn(self, phase: str, mine: NDArray[Any]) -> None:
+        """Take in what the phase turned out to be."""
+        if phase != "c":
+            self.known[phase] = self._pair(mine, self.theirs)
+
+    @staticmethod
+    def _pair(mine: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
+        pair = np.empty((2 * len(mine), *mine.shape[1:]), mine.dtype)
+        np.multiply(mine, theirs, out=pair[: len(mine)])
+        np.multiply(theirs, theirs, out=pair[len(mine) :])
+        return pair

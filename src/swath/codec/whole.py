@@ -17,6 +17,8 @@ from swath.codec.walk import OWN, Details, walk
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from swath.codec.numbers import Lattice
+
 __all__ = ["read", "write"]
 
 SINGLE, DOUBLE = 1 << 21, 1 << 48  # ranges that float32 and float64 carry exactly with room for the arithmetic
@@ -41,13 +43,13 @@ def write(out: Writer, number: NDArray[np.int64], good: NDArray[np.bool_], near:
     out.parts += min(ways, key=lambda way: len(way.parts)).parts
 
 
-def read(source: Reader, good: NDArray[np.bool_], near: tuple[int, ...]) -> NDArray[np.int64]:
-    """Read whole numbers of the shape of `good`."""
+def read(source: Reader, good: NDArray[np.bool_], lattice: Lattice) -> NDArray[Any]:
+    """Read what `write` wrote of the shape of `good`, as the stored numbers that the lattice makes of it."""
     if source.number(1):
         low = source.signed()
         with np.errstate(all="ignore"):
-            return _read_walk(source, good, near) + low
-    return _read_planes(source, good, near)
+            return _read_walk(source, good, lattice, low)
+    return lattice.values(_read_planes(source, good, lattice.near))
 
 
 def _few(number: NDArray[np.int64], good: NDArray[np.bool_]) -> bool:
@@ -80,13 +82,16 @@ def _write_walk(
             others, base = known.others(band, helpers, group)
             shape, inverse = (len(own), *cells.shape), kind(1 / (2 * near[band] + 1))
             shared = {}
-            if levels(*cells.shape) > OWN:
+            count = levels(*cells.shape)
+            if count > OWN:
                 side = 1 << OWN
                 small = own[:, ::side, ::side]
                 scout = Encoding(small, None if here is None else here[:, ::side, ::side], near[band], weights, None)
-                walk(scout, small.shape, inverse, others, base, skip=OWN)
+                walk(scout, small.shape, count - OWN, inverse, others, base, skip=OWN)
                 shared = scout.fitted
-            values, found = walk(Encoding(own, here, near[band], weights, taken, shared), shape, inverse, others, base)
+            values, found = walk(
+                Encoding(own, here, near[band], weights, taken, shared), shape, count, inverse, others, base
+            )
             wrong = np.abs(values.astype(np.float64) - own) > near[band]
             if bool((wrong if here is None else wrong & here).any()) or not np.isfinite(values).all():
                 return False
@@ -96,7 +101,8 @@ def _write_walk(
     return True
 
 
-def _read_walk(source: Reader, good: NDArray[np.bool_], near: tuple[int, ...]) -> NDArray[np.int64]:
+def _read_walk(source: Reader, good: NDArray[np.bool_], lattice: Lattice, low: int) -> NDArray[Any]:
+    near = lattice.near
     kind = (np.float32, np.float64)[source.number(1)]
     turned = source.number(1)
     if turned:
@@ -107,21 +113,21 @@ def _read_walk(source: Reader, good: NDArray[np.bool_], near: tuple[int, ...]) -
     weights = Reader(source.block())
     symbols = Symbols(source, good.size)
     known = Known(first, good.shape, near, kind)
-    whole = np.empty(good.shape, np.int64)
+    whole = np.empty(good.shape, lattice.dtype)
     every = bool(good.all())
     for band, helpers in zip(first.order, first.helpers, strict=True):
         cells = first.grids[first.grid[band]]
         ok = None if every else cells.expand_any(good[:, band])
-        parts = np.empty((dates, *cells.shape), np.int64)
+        parts = np.empty((dates, *cells.shape), lattice.dtype)
         for group in groups(dates, first.halvings):
             own = None if ok is None else ok[group.dates]
             own = None if own is None or own.all() else own
             others, base = known.others(band, helpers, group)
             shape = (len(range(*group.dates.indices(dates))), *cells.shape)
             pilot = Decoding(own, near[band], kind, weights, symbols)
-            values, found = walk(pilot, shape, kind(1 / (2 * near[band] + 1)), others, base)
+            values, found = walk(pilot, shape, levels(*cells.shape), kind(1 / (2 * near[band] + 1)), others, base)
             known.add(band, group, values, found)
-            parts[group.dates] = values
+            parts[group.dates] = lattice.plane(values, low, 0 if turned else band)
         whole[:, band] = cells.expand(parts)
     weights.end()
     symbols.end()
