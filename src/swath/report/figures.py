@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = [
-    "Cutter", "Picture", "class_picture", "data_uri", "number_picture", "outside_picture", "scene_picture", "set_size_picture", "thin_of",
-    "three_of",
+    "Cutter", "Picture", "class_picture", "data_uri", "hatched", "number_picture", "outside_picture",
+    "read_band", "scene_picture", "set_size_picture", "thin_of",
+    "three_of", "with_alpha",
 ]  # fmt: skip
 
 LONGEST = 900
@@ -186,7 +187,7 @@ def _stretched(plane: np.ndarray, good: np.ndarray) -> np.ndarray:
     return np.where(good, np.round(255 * np.nan_to_num(share)), 0).astype(np.uint8)
 
 
-def _band(path: str | Path, band: int, longest: int) -> tuple[np.ndarray, np.ndarray, int]:
+def read_band(path: str | Path, band: int, longest: int = LONGEST) -> tuple[np.ndarray, np.ndarray, int]:
     """A band of a raster on a coarse grid (nearest, from overviews where there are any): values, valid, step."""
     import rasterio
 
@@ -203,14 +204,15 @@ def _band(path: str | Path, band: int, longest: int) -> tuple[np.ndarray, np.nda
 
 def class_picture(path: str | Path, colours: Mapping[int, Colour], *, longest: int = LONGEST) -> Picture:
     """A map of classes in its colours {code: (r, g, b)}; no data is transparent."""
-    values, valid, step = _band(path, 1, longest)
+    values, valid, step = read_band(path, 1, longest)
     table = np.full((int(max([*colours, int(values.max())])) + 1, 3), 128, np.uint8)
     for code, colour in colours.items():
         table[code] = colour
-    return Picture(_with_alpha(table[values], valid & (values > 0)), step, "class of each pixel")
+    return Picture(with_alpha(table[values], valid & (values > 0)), step, "class of each pixel")
 
 
-def _with_alpha(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def with_alpha(rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """(h, w, 4): opaque where valid."""
     return np.dstack([rgb, np.where(valid, 255, 0).astype(np.uint8)])
 
 
@@ -218,7 +220,7 @@ def set_size_picture(path: str | Path, classes: int, *, longest: int = LONGEST) 
     """Doubt of a map of classes: pale where one class is left, dark red where many are; hatched outside what labels
     cover.
     """
-    size, valid, step = _band(path, 1, longest)
+    size, valid, step = read_band(path, 1, longest)
     outside = _outside(path, 2, longest)
     shades = np.array(ramp("doubt", 256), np.uint8)
     top = max(2, min(classes, 6))
@@ -226,23 +228,24 @@ def set_size_picture(path: str | Path, classes: int, *, longest: int = LONGEST) 
     rgb = shades[np.round(share * 255).astype(int)]
     rgb[(size == 0) & valid] = (70, 70, 110)
     return Picture(
-        _hatched(_with_alpha(rgb, valid), outside), step, f"classes that cannot be ruled out, 1 to {top} or more"
+        hatched(with_alpha(rgb, valid), outside), step, f"classes that cannot be ruled out, 1 to {top} or more"
     )
 
 
 def outside_picture(path: str | Path, *, longest: int = LONGEST) -> Picture:
     """Doubt of a map of numbers: what lies outside the area of applicability, hatched."""
-    values, valid, step = _band(path, 1, longest)
+    values, valid, step = read_band(path, 1, longest)
     rgb = np.full((*values.shape, 3), ramp("doubt", 2)[0], np.uint8)
-    return Picture(_hatched(_with_alpha(rgb, valid), (values == 1) & valid), step, "hatched: unlike any label")
+    return Picture(hatched(with_alpha(rgb, valid), (values == 1) & valid), step, "hatched: unlike any label")
 
 
 def _outside(path: str | Path, band: int, longest: int) -> np.ndarray:
-    values, valid, _ = _band(path, band, longest)
+    values, valid, _ = read_band(path, band, longest)
     return np.asarray((values == 1) & valid)
 
 
-def _hatched(rgba: np.ndarray, where: np.ndarray) -> np.ndarray:
+def hatched(rgba: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Dark lines over the pixels `where`."""
     y, x = np.indices(where.shape)
     line = where & ((y + x) % 5 < 2)
     rgba[line] = (60, 60, 70, 255)
@@ -251,12 +254,12 @@ def _hatched(rgba: np.ndarray, where: np.ndarray) -> np.ndarray:
 
 def number_picture(path: str | Path, *, band: int = 1, longest: int = LONGEST) -> tuple[Picture, float, float]:
     """A map of numbers from blue to yellow, and the values (2nd and 98th percentile) at the ends of the ramp."""
-    values, valid, step = _band(path, band, longest)
+    values, valid, step = read_band(path, band, longest)
     low, high = (float(v) for v in np.percentile(values[valid], [2, 98])) if valid.any() else (0.0, 1.0)
     span = high - low if high > low else 1.0
     shades = np.array(ramp("sequence", 256), np.uint8)
     share = np.clip((np.where(valid, values, low) - low) / span, 0, 1)
-    return Picture(_with_alpha(shades[np.round(share * 255).astype(int)], valid), step, "estimated value"), low, high
+    return Picture(with_alpha(shades[np.round(share * 255).astype(int)], valid), step, "estimated value"), low, high
 
 
 def data_uri(pixels: np.ndarray, *, photo: bool = False) -> str:
