@@ -77,6 +77,7 @@ class Lesson:
     names: list[str]
     codes: list[int]
     sensors: tuple[Heard, ...]
+    simulated: bool = False
 
     @property
     def labelled(self) -> np.ndarray:
@@ -116,7 +117,7 @@ def teach(scenes: Any, asked: dict[str, Any], progress: Progress | None) -> Seri
     job = Job.start("train", asked, reads)
     options = {n: asked[n] for n in ("column", "kind", "classes", "xy", "crs", "seed")}
     lesson = gathered(grouped.sites, asked["labels"] if "crop" in tasks else None, options, say, progress)
-    simulated = asked["simulated"] or any("made world" in n or "simulated" in n for n in grouped.notes)
+    simulated = bool(asked["simulated"] or lesson.simulated)
     longest = max(s.values.shape[1] for s in lesson.series.values())
     plan = Plan(tasks, size=size, steps=EPOCHS * asked["epochs"], seed=asked["seed"], dates=min(64, 2 * longest))
     plan = replace(plan, rate=asked["rate"]) if asked["rate"] else plan
@@ -187,7 +188,7 @@ def gathered(
     sensors: tuple[Heard, ...] | None = None
     parts: list[dict[str, Series]] = []
     y, row, column, place = [], [], [], []
-    side, above = SIDE, 0
+    side, above, simulated = SIDE, 0, False
     rng = np.random.default_rng([options["seed"], 11])
     for number, site in enumerate(sites):
         if progress is not None:
@@ -196,6 +197,7 @@ def gathered(
         mine = tuple(Heard(name, bands_of(cube)) for name, cube in cubes.items())
         sensors = sensors or mine
         mine, cubes = training.same_sensors(sensors, mine, cubes, site.name)
+        simulated |= any(str(c.attrs.get("simulated", "")).lower() in ("yes", "true", "1") for c in cubes.values())
         r, c, v, at = np.zeros((4, 0), np.int64)
         if site.name in labels:
             own = training.thinned(labels[site.name], max(200, 6000 // len(labels)), options["seed"], site.name, say)
@@ -228,7 +230,7 @@ def gathered(
     _, ids = np.unique(np.concatenate(place), return_inverse=True)
     places = Places(ids.astype(np.int64), np.concatenate(row), np.concatenate(column), side).take(seen)
     series = {k: replace(s.rows(seen), place=places.id.astype(str)) for k, s in whole.items()}
-    lesson = Lesson(series, target[seen], places, names, codes, sensors)
+    lesson = Lesson(series, target[seen], places, names, codes, sensors, simulated)
     if source is not None and lesson.places.take(lesson.labelled).count < 2:
         raise LabelError(
             rule="training needs labels in two places",
