@@ -144,6 +144,7 @@ def read(
     crs: str | None = None,
     per_class: int | None = None,
     least: int = 2,
+    alone: bool = False,
     seed: int = 0,
 ) -> Labels:
     """Labels of `source` on a grid of `shape` (H, W).
@@ -153,7 +154,7 @@ def read(
     without georeference, then coordinates are pixels (x = column, y = row). column: of the label; found by name when
     None. xy: columns of x and y in a table; `lat,lon` swaps the axes of a file with geometry. classes: the names or
     codes to keep, or {code: name}. per_class: at most so many pixels a class. least: a class with fewer labels is
-    left out and named.
+    left out and named. alone: one class is enough (a map needs two).
 
     Points on one pixel with the same class are one label, with different classes none; polygons hold the pixels whose
     centre is inside. Raises LabelError, GridError, FormatError in the form rule, got, remedy.
@@ -165,7 +166,7 @@ def read(
         found = _from_mask(source, grid, shape, column, kind, classes, per_class, seed, title)
     else:
         found = _from_frame(source, grid, shape, column, xy, classes, kind, crs, per_class, seed, title)
-    return _checked(found, least, title)
+    return _checked(found, least, title, 1 if alone else 2)
 
 
 def _from_arrays(
@@ -288,7 +289,7 @@ def _typed(value: np.ndarray, coded: Coding) -> np.ndarray:
     return value.astype(np.int64) if coded.kind == "class" else value.astype(np.float64)
 
 
-def _checked(labels: Labels, least: int, title: str) -> Labels:
+def _checked(labels: Labels, least: int, title: str, classes: int) -> Labels:
     """Leave out classes with too few labels or none, and refuse what cannot teach anything."""
     if labels.kind == "number":
         if len(np.unique(labels.value)) < 2:
@@ -307,11 +308,11 @@ def _checked(labels: Labels, least: int, title: str) -> Labels:
         dropped["of classes with too few labels"] = int(count[~keep].sum())
     if none:
         notes.append(f"no usable label on the scene: {', '.join(none[:20])}")
-    if keep.sum() < 2:
+    if keep.sum() < classes:
         have = ", ".join(f"{n} {c}" for n, c in zip(labels.names, count, strict=True)) or "none"
         gone = "; left out: " + "; ".join(f"{n} {reason}" for reason, n in dropped.items()) if dropped else ""
         raise LabelError(
-            rule="a map needs two classes with two labels each",
+            rule="a map needs two classes with two labels each" if classes > 1 else "at least one class has labels",
             got=f"{have}{gone}",
             remedy="add labels of another class, or mend --column",
         )

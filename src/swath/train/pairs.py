@@ -175,7 +175,9 @@ def binary(labels: Any, cube: xr.DataArray, positive: str | None = None) -> tupl
     if isinstance(labels, np.ndarray) and labels.dtype.kind in "biu" and labels.shape == shape:
         found = np.where(labels < 0, -1, labels > 0) if labels.dtype.kind == "i" else labels > 0
         return found.astype(np.int8), positive
-    known = labels if isinstance(labels, Labels) else read(labels, contract.grid(cube), shape=shape, least=1)
+    known = (
+        labels if isinstance(labels, Labels) else read(labels, contract.grid(cube), shape=shape, least=1, alone=True)
+    )
     if known.kind != "class":
         raise LabelError(rule="a network of change learns classes", got="numbers", remedy="name a column of classes")
     name = positive or _yes(known.names)
