@@ -18,7 +18,7 @@ from swath.assess.hidden import Cases
 from swath.estimate import MIN_PLACES, Estimate, undefined
 from swath.metric.series import LEVELS, bin_of, crps_of_quantiles
 
-__all__ = ["Intervals", "Judged", "choose", "intervals", "judge"]
+__all__ = ["Intervals", "Judged", "choose", "edges_of", "intervals", "judge", "kinds_of", "scaled_of", "spliced"]
 
 DRAWS = 1000
 FEWEST = 60  # cases of a kind below which it borrows from all of its sort
@@ -30,13 +30,15 @@ class Intervals:
     """How far either side of what a method says the truth lies, by band and kind (C, K); inf where too little is known.
 
     edges: days at which bins of the gap or lead end; kinds: those bins where others were seen on the date, then where none
-    was. scaled: factors multiply the method's own spread; else they are in the band's unit.
+    was. scaled: of either sort, whether factors multiply the method's own spread; else they are in the band's unit.
+    longest: gap or lead (days) that was tried; nothing is promised well beyond it.
     """
 
     level: float
     edges: tuple[float, ...]
     factor: np.ndarray
-    scaled: bool
+    scaled: tuple[bool, bool]
+    longest: float = math.inf
     reason: str = ""
 
     def kind(self, size: np.ndarray, alone: np.ndarray) -> np.ndarray:
@@ -47,8 +49,9 @@ class Intervals:
         """(..., C) half widths; NaN where no interval is known. size, alone, spread: (..., C)."""
         kind = self.kind(size, alone)
         band = np.broadcast_to(np.arange(kind.shape[-1]), kind.shape)
-        found = self.factor[band, kind] * (spread if self.scaled else 1.0)
-        return np.where(np.isfinite(found), found, np.nan)
+        scaled = np.where(alone, self.scaled[1], self.scaled[0])
+        found = self.factor[band, kind] * np.where(scaled, spread, 1.0)
+        return np.where(np.isfinite(found) & (np.asarray(size) <= 1.2 * self.longest), found, np.nan)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -57,7 +60,8 @@ class Intervals:
             "level": self.level,
             "edges_days": list(self.edges),
             "factor": factor,
-            "times": "the method's own spread" if self.scaled else "one, in the band's unit",
+            "times_own_spread": list(self.scaled),
+            "longest_days": self.longest if math.isfinite(self.longest) else None,
             "reason": self.reason,
         }
 
@@ -153,21 +157,47 @@ def judge(
     return out
 
 
-def choose(cases: Cases, edges: Sequence[float], weight: np.ndarray, *, seed: int = 0) -> str:
-    """The method to take: the plainest (first) whose RMSE is not larger than the smallest beyond what resampling allows."""
-    table = _Table.of(cases, edges, weight)
-    errors = table.scores().rmse
-    errors = np.where(np.isfinite(errors), errors, np.inf)
-    best = int(np.argmin(errors))
-    drawn = table.drawn(seed)
-    for m, name in enumerate(cases.methods):
-        if m == best:
-            break
-        if drawn is None or not math.isfinite(errors[m]):
-            continue
-        if np.quantile(drawn.rmse[:, m] - drawn.rmse[:, best], 0.05) <= 0:
-            return name
-    return cases.methods[best]
+def choose(cases: Cases, edges: Sequence[float], weight: np.ndarray, *, among: Sequence[str] = ()) -> str:
+    """The method to take: the plainest (first) whose RMSE is within a hundredth of the smallest.
+
+    weight (C, K): as in `judge`; kinds of weight 0 do not count where others do. among: methods that may be taken, all by
+    default.
+    """
+    errors = _Table.of(cases, edges, weight, crps=False).scores().rmse
+    able = np.array([not among or n in among for n in cases.methods]) & np.isfinite(errors)
+    if not able.any():
+        return next((n for n in cases.methods if not among or n in among), cases.methods[0])
+    least = errors[able].min()
+    return next(n for n, e, ok in zip(cases.methods, errors, able, strict=True) if ok and e <= 1.01 * least)
+
+
+def spliced(
+    cases: Cases, name: str, seen: str, alone: str, *, by_fold: dict[int, tuple[str, str]] | None = None
+) -> Cases:
+    """The cases with one more method, which is `seen` where others saw the date and `alone` where none did.
+
+    Where a method tells no spread, it is 1. by_fold: (seen, alone) of each fold of places, where the choice was repeated
+    without it.
+    """
+    value, spread = np.full(len(cases), np.nan), np.full(len(cases), np.nan)
+    for f in np.unique(cases.fold):
+        pair = (seen, alone) if by_fold is None else by_fold[int(f)]
+        for sort, method in enumerate(pair):
+            use = (cases.fold == f) & (cases.alone == bool(sort))
+            m = cases.methods.index(method)
+            value[use] = cases.value[m, use]
+            spread[use] = cases.spread[m, use] if scaled_of(cases, method) else 1.0
+    return replace(
+        cases,
+        methods=(*cases.methods, name),
+        value=np.concatenate([cases.value, value[None].astype(cases.value.dtype)]),
+        spread=np.concatenate([cases.spread, spread[None].astype(cases.spread.dtype)]),
+    )
+
+
+def scaled_of(cases: Cases, method: str) -> bool:
+    """Whether a method tells its own spread nearly everywhere."""
+    return _scores(cases, cases.methods.index(method))[1]
 
 
 def intervals(
@@ -191,7 +221,8 @@ def intervals(
     factor = _factors(cases, score, kind, bands, count, level, random)
     empty = not np.isfinite(factor).any()
     reason = f"too few hidden values for an interval ({len(cases)})" if empty else ""
-    made = Intervals(level, tuple(edges), factor, scaled, reason)
+    longest = float(cases.size[np.isfinite(cases.size)].max(initial=0.0))
+    made = Intervals(level, tuple(edges), factor, (scaled, scaled), longest, reason)
     if empty:
         none = undefined("1", reason, n=len(cases))
         return made, none, [none] * count, []
@@ -330,7 +361,7 @@ class _Table:
     weight: np.ndarray
 
     @classmethod
-    def of(cls, cases: Cases, edges: Sequence[float], weight: np.ndarray) -> _Table:
+    def of(cls, cases: Cases, edges: Sequence[float], weight: np.ndarray, *, crps: bool = True) -> _Table:
         """Only cases that every method answers count, so that all are judged on the same values."""
         methods, (bands, kinds) = len(cases.methods), weight.shape
         kind = kinds_of(cases.size, cases.alone, edges)
@@ -347,7 +378,8 @@ class _Table:
         parts = np.zeros((methods, 3, size))
         for m in range(methods):
             error = (cases.value[m, use] - cases.truth[use]) / scale[cases.band[use]]
-            whole = (error**2, np.abs(error), _crps(cases, m, use, kind) / scale[cases.band[use]])
+            score = _crps(cases, m, use, kind) if crps else np.zeros(len(error))
+            whole = (error**2, np.abs(error), score / scale[cases.band[use]])
             for i, values in enumerate(whole):
                 parts[m, i] = np.bincount(where, weights=values, minlength=size)
         count = np.bincount(where, minlength=size).astype(float).reshape(shape)
@@ -380,9 +412,7 @@ class _Table:
         whole = np.where(share[:, None, None] > 0, mean * share[:, None, None], 0.0).sum(-1)  # (D, M, 3, C)
         whole = np.where((count.sum(-1) > 0)[:, None, None], whole, np.nan)
         root = np.sqrt(whole[:, :, 0])
-        kinds = np.sqrt(np.nanmean(np.where(n[:, :, 0] > 0, mean[:, :, 0], np.nan), axis=2)) if parts.shape[3] == 1 else (
-            _mean(np.sqrt(mean[:, :, 0]), 2)
-        )  # fmt: skip
+        kinds = _mean(np.sqrt(mean[:, :, 0]), 2)
         return _Scored(_mean(root, 2), _mean(whole[:, :, 1], 2), _mean(whole[:, :, 2], 2), kinds, root * self.scale)
 
     @property

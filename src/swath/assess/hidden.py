@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +43,12 @@ class Cases:
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    def rows(self, use: np.ndarray) -> Cases:
+        """Some of the cases: a mask or indices."""
+        names = ("place", "moment", "fold", "band", "size", "alone", "truth")
+        picked = {n: getattr(self, n)[use] for n in names}
+        return replace(self, value=self.value[:, use], spread=self.spread[:, use], **picked)
 
 
 def gaps_like(series: Series, seed: int, *, share: float = SHARE) -> tuple[np.ndarray, str]:

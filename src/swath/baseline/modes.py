@@ -60,20 +60,19 @@ class Modes(Rowwise):
     def at(self, rows: np.ndarray, ok: np.ndarray, day: np.ndarray, days: np.ndarray, band: int) -> Pair:
         """As the base says."""
         nothing = np.full((len(rows), len(days)), np.nan)
-        if not len(self.day) or len(day) != len(self.day) or (day != self.day).any():
-            return nothing, nothing
+        own = np.minimum(np.searchsorted(day, self.day), len(day) - 1)
+        if not len(self.day) or (day[own] != self.day).any() or self.bands[band].seen.sum() < 2:
+            return nothing, nothing  # other dates than those it learned; dates put in between do not matter
         learned = self.bands[band]
         seen = learned.seen
-        if seen.sum() < 2:
-            return nothing, nothing
-        mean, variance = learned.say(rows, ok)
-        value, spread = np.full(nothing.shape, np.nan), np.full(nothing.shape, np.nan)
-        at = np.minimum(np.searchsorted(day, days), len(day) - 1)
-        told = (day[at] == days) & seen[at]
+        mean, variance = learned.say(rows[:, own], ok[:, own])
+        value, spread = nothing.copy(), nothing.copy()
+        at = np.minimum(np.searchsorted(self.day, days), len(self.day) - 1)
+        told = (self.day[at] == days) & seen[at]
         value[:, told], spread[:, told] = mean[:, at[told]], np.sqrt(variance[:, at[told]])
         if not told.all():
             everywhere = np.broadcast_to(seen, mean.shape)
-            further, wide = self.between.at(mean * seen, everywhere, day, days[~told], band)
+            further, wide = self.between.at(mean * seen, everywhere, self.day, days[~told], band)
             error = np.sqrt((variance * seen).sum(1) / seen.sum())
             value[:, ~told], spread[:, ~told] = further, np.hypot(wide, error[:, None])
         none = ~ok.any(1, keepdims=True)

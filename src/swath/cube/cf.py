@@ -35,7 +35,7 @@ def layers(variables: Mapping[str, Variable], attrs: Mapping[str, Any], reader: 
     """
     notes: list[str] = []
     problems: list[str] = []
-    coordinates = _coordinates(variables)
+    coordinates = _coordinates(variables, own="swath" in attrs)
     groups: dict[tuple[str, str], list[tuple[Variable, Roles]]] = {}
     for variable in variables.values():
         if shape := _shape_of(variable, variables, coordinates, notes):
@@ -61,11 +61,15 @@ def describe(variables: Iterable[Variable], most: int = 12) -> str:
     return ", ".join(listed[:most]) + more if listed else "no variables"
 
 
-def _coordinates(variables: Mapping[str, Variable]) -> set[str]:
-    """Names that are axes, bounds or grid mappings of others, hence no bands."""
+def _coordinates(variables: Mapping[str, Variable], *, own: bool = False) -> set[str]:
+    """Names that are axes, bounds or grid mappings of others, hence no bands; in stores of our own also what tells of others
+    (intervals of filled values).
+    """
+    keys = ("bounds", "grid_mapping", "coordinates", "cell_measures", "climatology")
+    keys += ("ancillary_variables",) if own else ()
     names = {v.name for v in variables.values() if len(v.dims) == 1 and v.dims[0].rsplit("/", 1)[-1] == v.leaf}
     for variable in variables.values():
-        for key in ("bounds", "grid_mapping", "coordinates", "cell_measures", "climatology"):
+        for key in keys:
             words = str(attribute(variable.attrs.get(key, ""))).replace(":", " ").split()
             group = variable.name.rpartition("/")[0]
             for word in words:
