@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -18,8 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 from swath.estimate import Estimate, block_bootstrap, undefined
 from swath.metric import regression
 
-__all__ = ["Averages", "Curve", "Table", "Tally", "averages", "class_tally", "curve", "first_broken", "holm", "mean_drop",
-           "number_tally", "p_value", "retained", "score"]  # fmt: skip
+__all__ = [
+    "Averages", "CLEAN", "Table", "Tally", "averages", "bought_back", "bought_clean", "chance_of", "class_drop", "class_tally",
+    "doubt_of", "flipped", "flipped_mean", "holm", "jackknife_p", "mean_drop", "number_tally", "p_value", "retained",
+    "retained_mean", "score",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 Measure = Literal["overall", "balanced", "r2"]
@@ -216,22 +219,23 @@ def mean_drop(table: Table, names: Sequence[str], levels: Sequence[int] | None =
 def class_drop(table: Table, k: int, names: Sequence[str], levels: Sequence[int] | None = None) -> Estimate:
     """Drop of the share of a class's units that are right, the mean over levels and corruptions."""
     cells = [table.cells[n, v] for n in names for v in (table.levels(n) if levels is None else levels)]
-    parts = _of_class(cells, k)
+    parts = of_class(cells, k)
     if not len(parts):
         return undefined("1", f"no unit of {table.classes[k]}")
     return block_bootstrap(
-        parts, _class_share, n=int(parts[..., 1].sum()), method="drop of producer's accuracy, paired by unit", draws=DRAWS,
+        parts, class_share, n=int(parts[..., 1].sum()), method="drop of producer's accuracy, paired by unit", draws=DRAWS,
         simulated=table.simulated,
     )  # fmt: skip
 
 
-def _of_class(cells: Sequence[Tally], k: int) -> Floats:
+def of_class(cells: Sequence[Tally], k: int) -> Floats:
     """(P, cells, 2) lost units and units of a class, places that have some."""
     parts = np.stack([np.stack([t.before[:, k] - t.after[:, k], t.n[:, k]], 1) for t in cells], 1)
     return np.asarray(parts[parts[..., 1].sum(1) > 0])
 
 
-def _class_share(sums: Floats) -> Floats:
+def class_share(sums: Floats) -> Floats:
+    """Share lost of summed (..., cells, 2), the mean over cells."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.nanmean(np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan), -1))
 
@@ -309,75 +313,6 @@ def holm(p: ArrayLike) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """One corruption by level. by_class: {class: drops by level}; silent: share without an answer; p: Holm over all tests."""
-
-    name: str
-    levels: tuple[int, ...]
-    score: tuple[Estimate, ...]
-    drop: tuple[Estimate, ...]
-    mean: Estimate
-    flipped: tuple[Estimate, ...]
-    silent: tuple[float, ...]
-    retained: tuple[float, ...]
-    doubt: Mapping[str, tuple[Estimate, ...]]
-    by_class: Mapping[str, tuple[Estimate, ...]]
-    p: tuple[float, ...] = field(default=())
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; NaN is None."""
-        plain = {k: [e.to_json() for e in getattr(self, k)] for k in ("score", "drop", "flipped")}
-        several = {
-            k: {n: [e.to_json() for e in row] for n, row in getattr(self, k).items()} for k in ("doubt", "by_class")
-        }
-        numbers = {k: [v if math.isfinite(v) else None for v in getattr(self, k)] for k in ("silent", "retained", "p")}
-        return {"corruption": self.name, "levels": list(self.levels), "mean_drop": self.mean.to_json(), **plain, **several,
-                **numbers}  # fmt: skip
-
-
-def curve(table: Table, name: str, p: Sequence[float] = ()) -> Curve:
-    """All numbers of one corruption."""
-    levels, chance = table.levels(name), chance_of(table)
-    silent = [table.cells[name, v].silent.sum() / max(1.0, table.cells[name, v].n.sum()) for v in levels]
-    return Curve(
-        name, levels,
-        score=tuple(score(table, name, v) for v in levels),
-        drop=tuple(mean_drop(table, [name], [v]) for v in levels),
-        mean=mean_drop(table, [name]),
-        flipped=tuple(flipped(table, name, v) for v in levels),
-        silent=tuple(float(s) for s in silent),
-        retained=tuple(retained(table, name, v, chance) for v in levels),
-        doubt={d: tuple(doubt_of(table, name, v, i) for v in levels) for i, d in enumerate(table.doubts)},
-        by_class={c: tuple(class_drop(table, k, [name], [v]) for v in levels) for k, c in enumerate(table.classes)},
-        p=tuple(p),
-    )  # fmt: skip
-
-
-def curves(table: Table) -> list[Curve]:
-    """The numbers of every corruption; p-values hold for all corruptions and levels together."""
-    keys = [(n, v) for n in table.names for v in table.levels(n)]
-    adjusted = dict(zip(keys, holm([p_value(table, *key) for key in keys]).tolist(), strict=True))
-    return [curve(table, n, [adjusted[n, v] for v in table.levels(n)]) for n in table.names]
-
-
-def first_broken(table: Table, name: str) -> tuple[str, int, Estimate] | None:
-    """The class that breaks first: at the lowest level at which a class's drop is clear of 0, the one that loses most.
-
-    Clear: above 0 with p below 0.05 after Holm's correction over all classes and levels of the corruption. None where none is.
-    """
-    keys = [(v, k) for v in table.levels(name) for k in range(len(table.classes))]
-    p = holm([jackknife_p(_of_class([table.cells[name, v]], k), _class_share) for v, k in keys])
-    clear = [key for key, value in zip(keys, p, strict=True) if value < 0.05]
-    lost = {(v, k): class_drop(table, k, [name], [v]) for v, k in clear}
-    broken = {key: e for key, e in lost.items() if e.value > 0}
-    if not broken:
-        return None
-    level = min(v for v, _ in broken)
-    worst = max((key for key in broken if key[0] == level), key=lambda key: broken[key].value)
-    return table.classes[worst[1]], level, broken[worst]
-
-
-@dataclass(frozen=True, slots=True)
 class Averages:
     """As the benchmark averages: each corruption over its levels, then over corruptions; drop = clean - that, in points."""
 
@@ -391,3 +326,43 @@ def averages(clean: float, by_level: Mapping[str, Sequence[float]]) -> Averages:
     means = {name: math.fsum(values) / len(values) for name, values in by_level.items()}
     mean = math.fsum(means.values()) / len(means)
     return Averages(means, mean, clean - mean)
+
+
+def retained_mean(table: Table, names: Sequence[str], chance: float) -> Estimate:
+    """(mean damaged score - chance) / (mean clean score - chance) over levels and corruptions: what is left of the skill."""
+    cells = [table.cells[n, v] for n in names for v in table.levels(n)]
+
+    def statistic(sums: Floats) -> Floats:
+        scores = _scored(table, sums).mean(-2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            left = (scores[..., 1] - chance) / (scores[..., 0] - chance)
+        return np.asarray(np.where(scores[..., 0] - chance > 0.02, left, np.nan))
+
+    words = f"retained skill above {chance:.3f}, mean of {len(cells)} corruptions and levels"
+    return block_bootstrap(_pairs(table, cells), statistic, method=words, draws=DRAWS, simulated=table.simulated)
+
+
+def flipped_mean(table: Table, names: Sequence[str]) -> Estimate:
+    """Share of answers that are another one than before, the mean over levels and corruptions."""
+    parts = np.stack([table.cells[n, v].flips for n in names for v in table.levels(n)], 1)
+
+    def statistic(sums: Floats) -> Floats:
+        return np.asarray((sums[..., 1] / np.where(sums[..., 0] > 0, sums[..., 0], np.nan)).mean(-1))
+
+    return block_bootstrap(parts, statistic, method="answers that change", draws=DRAWS, simulated=table.simulated)
+
+
+def bought_back(ours: Table, theirs: Table, names: Sequence[str]) -> Estimate:
+    """Damaged score of ours minus that of theirs on the same units, the mean over levels and corruptions."""
+    cells = [(n, v) for n in names for v in theirs.levels(n)]
+    parts = np.stack([np.stack([_parts(t, t.cells[c], "after") for t in (ours, theirs)], 1) for c in cells], 1)
+    words = f"paired difference under {len(cells)} corruptions and levels"
+    return block_bootstrap(parts, _drop(ours), method=words, draws=DRAWS, simulated=ours.simulated)
+
+
+def bought_clean(ours: Table, theirs: Table) -> Estimate:
+    """Undamaged score of ours minus that of theirs on the same units."""
+    parts = np.stack([_parts(t, t.cells[CLEAN], "after") for t in (ours, theirs)], 1)[:, None]
+    return block_bootstrap(
+        parts, _drop(ours), method="paired difference, undamaged", draws=DRAWS, simulated=ours.simulated
+    )

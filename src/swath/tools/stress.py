@@ -347,12 +347,14 @@ def _written(
     say: list[str],
 ) -> StressResult:
     from swath.bench import robust
+    from swath.bench.robust_curve import curves as curves_of
+    from swath.bench.robust_curve import first_broken
     from swath.tools import stress_page
     from swath.tools.finish import named
     from swath.transform.severity import TWELVE
 
     folder.mkdir(parents=True, exist_ok=True)
-    curves = robust.curves(table)
+    curves = curves_of(table)
     twelve = [n for n in table.names if n in TWELVE]
     mean = robust.mean_drop(table, twelve or table.names)
     notes = tuple(dict.fromkeys(say))
@@ -365,7 +367,7 @@ def _written(
     title = told["title"] or f"{named(told['scenes'])}"
     made += stress_page.make(folder, table, curves, chips, plan, opened, title=title, notes=notes)
     job.finish(folder, made)
-    first = {c.name: found[:2] for c in curves if (found := robust.first_broken(table, c.name)) is not None}
+    first = {c.name: found[:2] for c in curves if (found := first_broken(table, c.name)) is not None}
     return StressResult(
         out=str(folder), reference=table.reference, clean=clean, mean=mean, drops={c.name: c.mean for c in curves},
         flips={c.name: c.flipped[-1].value for c in curves}, first=first, lead=tuple(stress_page.lead_of(table, curves)),

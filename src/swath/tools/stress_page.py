@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from swath.bench import robust
-from swath.bench.robust import Curve, Table
+from swath.bench.robust import Table
+from swath.bench.robust_curve import Curve, first_broken
 from swath.estimate import Estimate
 from swath.report.plots import Line
 from swath.report.stress_page import Page, Shown, write
@@ -59,7 +60,7 @@ def lead_of(table: Table, curves: Sequence[Curve]) -> list[str]:
         )
     firsts: dict[str, list[str]] = {}
     for c in curves:
-        if found := robust.first_broken(table, c.name):
+        if found := first_broken(table, c.name):
             firsts.setdefault(found[0], []).append(spoken(c.name))
     if firsts:
         most = max(firsts, key=lambda k: len(firsts[k]))
@@ -185,7 +186,7 @@ def _classes(folder: Path, table: Table, curves: Sequence[Curve]) -> Shown:
 def _firsts(table: Table, curves: Sequence[Curve]) -> Shown:
     rows = []
     for c in curves:
-        found = robust.first_broken(table, c.name)
+        found = first_broken(table, c.name)
         rows.append(
             [spoken(c.name), "none is clear of 0", "", ""]
             if found is None

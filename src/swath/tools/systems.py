@@ -123,5 +123,10 @@ SYSTEMS: tuple[System, ...] = (
     System(
         55, "urban-embeddings", "Urban embeddings: what can be read of neighbourhoods from space, where, and how stably"
     ),
-    System(56, "reobench", "REOBench: what encoders lose under twelve corruptions at five strengths"),
+    System(
+        56,
+        "reobench",
+        "REOBench: what encoders lose under twelve corruptions at five strengths",
+        "swath.recipes.reobench:run",
+    ),
 )
