@@ -214,3 +214,37 @@ def test_the_command_line_packs_and_unpacks(tmp_path, capsys, monkeypatch):
     assert run(["unpack", "s.swath", "--out", "g.tif"]) in (0, None)
     assert run(["info", "s.swath"]) in (0, None)
     assert "packed by swath: largest error" in capsys.readouterr().out
+
+
+def test_the_curve_shows_each_error_and_what_the_map_loses(tmp_path):
+    rng = np.random.default_rng(0)
+    scene(tmp_path / "s.tif", bands=4, size=(120, 130), nodata=None)
+    fields = np.kron(rng.integers(1, 4, (12, 13)), np.ones((10, 10), int)).astype(np.uint8)
+    with rasterio.open(tmp_path / "s.tif", "r+") as file:
+        values = 1500 + fields[None] * np.array([30, 60, -40, 90])[:, None, None] + rng.normal(0, 60, (4, 120, 130))
+        file.write(values.astype(np.uint16))
+        crs, transform = file.crs, file.transform
+    labels = np.where(rng.random(fields.shape) < 0.05, fields, 0).astype(np.uint8)
+    with rasterio.open(
+        tmp_path / "l.tif", "w", driver="GTiff", count=1, height=120, width=130, dtype="uint8", crs=crs,
+        transform=transform, nodata=0,
+    ) as file:  # fmt: skip
+        file.write(labels[None])
+    packed = swath.pack(
+        [str(tmp_path / "s.tif")], out=tmp_path / "s.swath", max_error=["400"], labels=str(tmp_path / "l.tif")
+    )
+    assert packed.files == ("s.swath", "s.report.html", "s.rate.json")
+    told = json.loads((tmp_path / "s.rate.json").read_text())
+    rates = told["rates"]
+    assert told["peak"] == "peak 1 reflectance"
+    assert [r["error"] for r in rates] == ["nothing lost", "5", "20", "50", "200", "400"]
+    bits = [r["bits_per_value"] for r in rates]
+    assert bits == sorted(bits, reverse=True)
+    assert all(r["max_error_stored"] <= float(r["error"]) for r in rates[1:])
+    assert rates[0]["psnr_db"] is None
+    assert rates[0]["map_loss"]["value"] == 0
+    assert rates[-1]["map_loss"]["value"] > 0.05
+    assert rates[-1]["map_loss"]["low"] is not None
+    page = (tmp_path / "s.report.html").read_text()
+    assert "bits a value" in page
+    assert "http" not in page.split("<style>")[0].replace("http-equiv", "")

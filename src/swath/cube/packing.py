@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from swath.cube.scene import Piece
     from swath.earth.sensor import Band
 
-__all__ = ["Part", "code", "grid_of", "part_of", "windows", "write"]
+__all__ = ["Part", "code", "fitting", "grid_of", "part_of", "spread", "windows", "write"]
 
 SIDE = 256  # pixels of a chunk's side
 WHOLE = 384  # sides up to this are one chunk
@@ -140,11 +140,11 @@ def code(part: Part, grid: Grid, places: Sequence[tuple[int, int, int]]) -> list
         for k, members in enumerate(grid.groups):
             chunk = np.ascontiguousarray(values[:, list(members)][:, :, here[0], here[1]])
             number = grid.number(at, k)
-            coded = _fitting(chunk, grid, number)
+            coded = fitting(chunk, grid, number)
             data, _, found = packed_chunk.encode(
                 coded, [nodata[b] for b in members], [part.error[b] for b in members] if any(part.error) else None
             )
-            out.append((number, data, _spread(found, members, grid.shape[1])))
+            out.append((number, data, spread(found, members, grid.shape[1])))
         if flags is not None:
             chunk = np.ascontiguousarray(flags[:, :, here[0], here[1]])
             data, _, _ = packed_chunk.encode(chunk, [math.nan], None)
@@ -152,7 +152,7 @@ def code(part: Part, grid: Grid, places: Sequence[tuple[int, int, int]]) -> list
     return out
 
 
-def _fitting(chunk: np.ndarray, grid: Grid, number: int) -> np.ndarray:
+def fitting(chunk: np.ndarray, grid: Grid, number: int) -> np.ndarray:
     """The numbers in a type that the codec knows; refused where it does not hold them exactly."""
     coded = chunk.astype(grid.coded, copy=False)
     if coded.dtype != chunk.dtype and not np.array_equal(
@@ -166,7 +166,7 @@ def _fitting(chunk: np.ndarray, grid: Grid, number: int) -> np.ndarray:
     return coded
 
 
-def _spread(found: Measured, members: Sequence[int], bands: int) -> Measured:
+def spread(found: Measured, members: Sequence[int], bands: int) -> Measured:
     """What was measured on a group of bands, among all bands."""
     if len(members) == bands:
         return found

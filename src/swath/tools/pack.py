@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,11 @@ def pack(
     max_error: list[str] | None = None,
     psnr: float | None = None,
     peak: float | None = None,
+    curve: bool = False,
+    labels: Any = None,
+    column: str | None = None,
+    xy: str | None = None,
+    seed: int = 0,
     workers: int | None = None,
     area: str | None = None,
     dates: str | None = None,
@@ -110,6 +115,11 @@ def pack(
         max_error: largest error of any value: 20 (stored numbers), 5,5,10 (for each band), or "0.002 reflectance", "0.5 K".
         psnr: quality to reach in dB, with as large an error as that allows.
         peak: what the dB are measured against, in the bands' unit: by default 1 for reflectance, 255 for bytes, else the range.
+        curve: also measure the scene at several errors: NAME.report.html and NAME.rate.json.
+        labels: points, polygons or a mask: what each error does to the map they make, with an interval (asks for the curve).
+        column: the column of the labels that holds class or number.
+        xy: columns of a CSV for x and y, or lat,lon to swap the axes of a file.
+        seed: of the map's folds and models.
         workers: how many threads; as many as there are cores by default.
         area: file or bbox west,south,east,north.
         dates: 2019-05-01/2019-09-30, 2019-05..2019-09 or 2019.
@@ -124,11 +134,11 @@ def pack(
 
     Raises:
         SwathError: options that contradict, scenes of several sensors. UnitError: an error in a unit that no band has.
-        OutputError: no room, not writable, or another ending than .swath.
+        OutputError: no room, not writable, or another ending than .swath. LabelError: labels that make no map.
 
     Examples:
         swath pack S2A_MSIL2A_20220101T101421.SAFE --max-error "0.002 reflectance" --out scene.swath
-        swath pack scenes/*.tif --lossless --out series.swath
+        swath pack scenes/*.tif --psnr 55 --labels fields.gpkg --out series.swath
     """
     asked = dict(locals())
     from swath.cube.packed import SUFFIX
@@ -145,10 +155,17 @@ def pack(
     notes: list[str] = []
     parts = parts_of(scenes, Reading(area, dates, bands, offset, scale, sensor, safe), notes)
     many = [scenes] if isinstance(scenes, (str, Path)) or hasattr(scenes, "dims") else list(scenes)
-    job = Job.start("pack", asked, many)
+    job = Job.start("pack", asked, [*many, *([labels] if labels is not None else [])])
     file, _ = pack_parts(parts, path, promise, notes=notes, workers=workers, progress=progress)
+    more: list[Path] = []
+    if curve or labels is not None:
+        from swath.tools.rate_report import write_curve
+
+        options = {"column": column, "xy": xy}
+        more = write_curve(path, parts, max_error, labels, options, seed=seed, progress=progress)
     result = _result(path, file, parts, bytes_of(many), promise.words, notes)
-    record = job.record([path], path.parent, out_name=path.name, result=result.to_json() | {"out": path.name})
+    result = replace(result, files=(path.name, *(p.name for p in more)))
+    record = job.record([path, *more], path.parent, out_name=path.name, result=result.to_json() | {"out": path.name})
     write_json(path.with_name(path.name + ".run.json"), record)
     return result
 
