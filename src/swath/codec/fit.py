@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.codec.walk import UNIT, Weights, classes
+from swath.codec.pyramid import Later
+from swath.codec.walk import CLASSES, UNIT, Weights, classes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 ROWS = 6144  # pixels a fit looks at, at most
-Floats = "NDArray[np.float64]"
+LEAST, DEAR = 0.005, 0.015  # share of the squared surprise that a feature must save; one that is dear to make
+ROUGH = 0.02  # the same for what activity tells
 
 
 def fit(
     residual: NDArray[Any],
-    features: list[NDArray[Any]],
-    activity: list[NDArray[Any]],
+    features: list[Any],
+    activity: list[Any],
     ok: NDArray[np.bool_] | None,
     step: float,
     *,
@@ -30,24 +32,24 @@ def fit(
     rows = np.arange(residual.size) if ok is None else np.flatnonzero(ok)
     rows = rows[:: max(1, len(rows) // ROWS)]
     y = residual.ravel()[rows].astype(np.float64)
-    x = _columns(features, rows)
-    a = _columns(activity, rows)
+    x, a = _columns(features, rows), _columns(activity, rows)
     if len(rows) < 4 * (x.shape[1] + a.shape[1]):
         spread = float(np.abs(y).mean()) / step if len(rows) else 1.0
         return Weights([0] * len(activity) + [_whole(spread)], 0, [[0] * (len(features) + 1)])
     floor = 0.5 * step + 3
+    price = [DEAR if type(feature) is Later else LEAST for feature in features]
     weight = 1 / (floor + step * a[:, :-1].mean(1))
     solution = _solve(x, y, weight, 1e-4)
     weight = 1 / (np.abs(y - x @ solution) + floor)
-    solution = _solve(x, y, weight, 1e-4)
+    solution = _solve(x, y, weight, 1e-4, price)
     surprise = np.abs(y - x @ solution) / step
     rough = a[:, :-1].mean(1) + 0.1
-    for _ in range(2):
-        found = _solve(a, surprise, 1 / rough**2, 1e-5)
-        rough = np.maximum(a @ found, 0.02)
+    found = _solve(a, surprise, 1 / rough**2, 1e-5)
+    rough = np.maximum(a @ found, 0.02)
+    found = _solve(a, surprise, 1 / rough**2, 1e-5, [ROUGH] * len(activity))
     weights = Weights([_whole(value) for value in found], 0, [[_whole(value) for value in solution]])
     if split and len(rows) >= 512:
-        _split(weights, x, y, activity, rows, floor)
+        _split(weights, x, y, a, floor, price)
     return weights
 
 
@@ -55,14 +57,14 @@ def _split(
     weights: Weights,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
-    activity: list[NDArray[Any]],
-    rows: NDArray[np.intp],
+    a: NDArray[np.float64],
     floor: float,
+    price: list[float],
 ) -> None:
     """A second set of weights for the rougher half, where both halves hold enough."""
-    few = [rough.ravel()[rows] for rough in activity]
+    few = list(a[:, :-1].T.astype(np.float32))
     group = classes(weights.activity, few, few[0])
-    cut = int(np.median(group))
+    cut = max(1, int(np.median(group.clip(0, CLASSES - 1))))
     for at in (cut, cut + 1):
         high = group >= at
         if min(np.count_nonzero(high), np.count_nonzero(~high)) < 20 * x.shape[1]:
@@ -71,28 +73,47 @@ def _split(
         halves = []
         for part in (~high, high):
             weight = 1 / (np.abs(y[part] - x[part] @ first) + floor)
-            halves.append([_whole(value) for value in _solve(x[part], y[part], weight, 1e-4)])
+            halves.append([_whole(value) for value in _solve(x[part], y[part], weight, 1e-4, price)])
         weights.cut, weights.features = at, halves
         return
 
 
-def _columns(arrays: list[NDArray[Any]], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+def _columns(arrays: list[Any], rows: NDArray[np.intp]) -> NDArray[np.float64]:
     """Arrays as columns with a column of ones behind."""
     out = np.empty((len(rows), len(arrays) + 1))
     for column, array in enumerate(arrays):
-        out[:, column] = array.ravel()[rows]
+        out[:, column] = (array.get() if type(array) is Later else array).ravel()[rows]
     out[:, -1] = 1
     return out
 
 
 def _solve(
-    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64], ridge: float
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    ridge: float,
+    price: list[float] | None = None,
 ) -> NDArray[np.float64]:
-    """Weighted least squares with a little pull to 0."""
+    """Weighted least squares with a little pull to 0; columns that save less than their price are left out, the least first."""
     weighted = x * weight[:, None]
-    square = weighted.T @ x
+    square, across = weighted.T @ x, weighted.T @ y
     square[np.diag_indices_from(square)] += ridge * np.trace(square) / len(square) + 1e-9
-    return np.asarray(np.linalg.solve(square, weighted.T @ y))
+    solution = np.linalg.solve(square, across)
+    if price is None:
+        return np.asarray(solution)
+    left = max(float((weight * y) @ y - across @ solution), 1e-9)
+    kept = list(range(len(solution)))
+    while len(kept) > 1:
+        inverse = np.linalg.inv(square[np.ix_(kept, kept)])
+        part = inverse @ across[kept]
+        worth = part[:-1] ** 2 / np.diag(inverse)[:-1] / left - [price[column] for column in kept[:-1]]
+        least = int(np.argmin(worth))
+        if worth[least] >= 0:
+            break
+        del kept[least]
+    solution = np.zeros(len(solution))
+    solution[kept] = np.linalg.solve(square[np.ix_(kept, kept)], across[kept])
+    return solution
 
 
 def _whole(value: float) -> int:

@@ -52,7 +52,7 @@ class Lattice:
 
     def plane(self, whole: NDArray[Any], low: int, band: int) -> NDArray[Any]:
         """Stored numbers of whole ones above `low`, still floats, all of one band."""
-        number = whole.astype(np.int32 if whole.dtype == np.float32 and abs(low) < 1 << 28 else np.int64)
+        number: Any = whole.astype(np.int32 if whole.dtype == np.float32 and abs(low) < 1 << 28 else np.int64)
         number += low
         if self.kind != "integer":
             scale = self.scale[band]
@@ -61,7 +61,7 @@ class Lattice:
         kinds = np.iinfo(self.dtype)
         if self.near[band]:
             np.clip(number, kinds.min, kinds.max, out=number)
-        return number.astype(self.dtype)
+        return np.asarray(number.astype(self.dtype))
 
     def write(self, out: Writer) -> None:
         """Append all but the dtype."""

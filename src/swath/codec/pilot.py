@@ -66,16 +66,16 @@ class Encoding:
         if self.taken is not None:
             for number in (*line, chain):
                 self.out.signed(number)
-            self.taken.add(np.full(len(symbol), CLASSES, np.uint8), change if chain else symbol)
-        return _spread(guess, symbol, None if self.ok is None else ok) * self.step
+            self.taken.add(None, change if chain else symbol)
+        return np.asarray(_spread(guess, symbol, None if self.ok is None else ok) * self.step)
 
     def phase(
         self,
         level: int,
         phase: str,
         base: NDArray[Any],
-        features: list[NDArray[Any]],
-        activity: list[NDArray[Any]],
+        features: list[Any],
+        activity: list[Any],
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Values of a phase, their surprises, and the sizes of these in steps."""
         side = 1 << level
@@ -97,8 +97,8 @@ class Encoding:
         level: int,
         phase: str,
         residual: NDArray[Any],
-        features: list[NDArray[Any]],
-        activity: list[NDArray[Any]],
+        features: list[Any],
+        activity: list[Any],
         ok: NDArray[np.bool_] | None,
     ) -> Weights:
         if level >= OWN and phase in self.shared:
@@ -128,15 +128,15 @@ class Decoding:
         ok = None if self.ok is None else self.ok[:, ::edge, ::edge]
         guess = _line(line, base, shape, self.kind(1 / self.step))
         symbol = self.symbols.first(guess.size if ok is None else int(np.count_nonzero(ok)))
-        return _spread(guess, np.cumsum(symbol, dtype=np.int64) if chain else symbol, ok) * self.step
+        return np.asarray(_spread(guess, np.cumsum(symbol, dtype=np.int64) if chain else symbol, ok) * self.step)
 
     def phase(
         self,
         level: int,
         phase: str,
         base: NDArray[Any],
-        features: list[NDArray[Any]],
-        activity: list[NDArray[Any]],
+        features: list[Any],
+        activity: list[Any],
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Values of a phase, their surprises, and the sizes of these in steps."""
         if level >= OWN and phase in self.shared:
@@ -149,8 +149,8 @@ class Decoding:
 
 
 def _guess(
-    weights: Weights, base: NDArray[Any], features: list[NDArray[Any]], activity: list[NDArray[Any]]
-) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    weights: Weights, base: NDArray[Any], features: list[Any], activity: list[Any]
+) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """What a phase is expected to be, in whole numbers, and the class of each pixel."""
     group = classes(weights.activity, activity, base)
     guess = combine(weights.features[0], features, base)

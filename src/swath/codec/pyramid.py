@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-__all__ = ["Level", "around", "between", "details", "levels", "parts", "smooth"]
+__all__ = ["Array", "Later", "Level", "around", "between", "details", "levels", "parts", "smooth"]
 
 PHASES = ("a", "b", "c")
 
@@ -24,7 +26,7 @@ def levels(height: int, width: int) -> int:
     count = 0
     while True:
         side = (max(height, width) - 1 >> count) + 1
-        if side <= (4 if count < 3 else 16):
+        if side <= (4 if count < 3 else 32):
             return count
         count += 1
 
@@ -37,17 +39,20 @@ def parts(grid: NDArray[Any]) -> dict[str, NDArray[Any]]:
 def between(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
     """Means of neighbours along `axis` (1 or 2); the last stands alone where `count` asks for one more."""
     size = array.shape[axis]
-    shape = list(array.shape)
-    shape[axis] = count
-    out = np.empty(shape, array.dtype)
     if axis == 1:
+        out = np.empty((array.shape[0], count, array.shape[2]), array.dtype)
         np.add(array[:, :-1], array[:, 1:], out=out[:, : size - 1])
         if count == size:
             np.add(array[:, -1], array[:, -1], out=out[:, -1])
+    elif (
+        count == size
+    ):  # one long row is twice as fast as many short ones; what runs over a row's end is put right behind
+        out = np.empty(array.shape, array.dtype)
+        line = array.reshape(-1)
+        np.add(line[:-1], line[1:], out=out.reshape(-1)[:-1])
+        np.add(array[:, :, -1], array[:, :, -1], out=out[:, :, -1])
     else:
-        np.add(array[:, :, :-1], array[:, :, 1:], out=out[:, :, : size - 1])
-        if count == size:
-            np.add(array[:, :, -1], array[:, :, -1], out=out[:, :, -1])
+        out = array[:, :, :-1] + array[:, :, 1:]
     out *= array.dtype.type(0.5)
     return out
 
@@ -55,28 +60,50 @@ def between(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
 def around(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
     """Means of what lies before and behind each of `count` places along `axis`; ends have one neighbour."""
     size = array.shape[axis]
-    shape = list(array.shape)
-    shape[axis] = count
-    out = np.empty(shape, array.dtype)
     if axis == 1:
+        out = np.empty((array.shape[0], count, array.shape[2]), array.dtype)
         np.add(array[:, :-1], array[:, 1:], out=out[:, 1:size])
         np.add(array[:, 0], array[:, 0], out=out[:, 0])
         if count > size:
             np.add(array[:, -1], array[:, -1], out=out[:, size])
     else:
-        np.add(array[:, :, :-1], array[:, :, 1:], out=out[:, :, 1:size])
-        np.add(array[:, :, 0], array[:, :, 0], out=out[:, :, 0])
-        if count > size:
+        out = np.empty((*array.shape[:2], count), array.dtype)
+        if count == size:
+            line = array.reshape(-1)
+            np.add(line[:-1], line[1:], out=out.reshape(-1)[1:])
+        else:
+            np.add(array[:, :, :-1], array[:, :, 1:], out=out[:, :, 1:size])
             np.add(array[:, :, -1], array[:, :, -1], out=out[:, :, size])
+        np.add(array[:, :, 0], array[:, :, 0], out=out[:, :, 0])
     out *= array.dtype.type(0.5)
     return out
+
+
+class Later:
+    """An array that is made when first asked for: a decoder never asks for what has no weight."""
+
+    __slots__ = ("made", "make")
+
+    def __init__(self, make: Callable[[], NDArray[Any]]) -> None:
+        self.make = make
+        self.made: NDArray[Any] | None = None
+
+    def get(self) -> NDArray[Any]:
+        """The array."""
+        if self.made is None:
+            self.made = self.make()
+        return self.made
+
+
+Array = "NDArray[Any] | Later"
 
 
 class Level:
     """What is known while one level is filled: the coarse grid, then phase after phase.
 
     `prepare(phase)` gives the mean of the nearest neighbours, differences that may correct it (features), and magnitudes that
-    tell how far it may be off (activity, in steps: `inverse` is 1 / step). `put` takes the values once they are known, with the size of each surprise.
+    tell how far it may be off (activity, in steps: `inverse` is 1 / step). `put` takes the values once they are known, with the
+    size of each surprise.
     """
 
     def __init__(self, grid: NDArray[Any], height: int, width: int, inverse: Any, *, wide: bool = False) -> None:
@@ -93,8 +120,8 @@ class Level:
         rows, columns = self.odd
         return ["a", "b", "c"] if rows and columns else ["b"] if columns else ["c"] if rows else []
 
-    def prepare(self, phase: str) -> tuple[NDArray[Any], list[NDArray[Any]], list[NDArray[Any]]]:
-        """Base, features and activity of a phase."""
+    def prepare(self, phase: str) -> tuple[NDArray[Any], list[Any], list[Any]]:
+        """Base, features and activity of a phase, the dearer ones to be made later."""
         (rows, columns), half = self.odd, self.grid.dtype.type(0.5)
         if phase == "a":
             self.upright = between(self.grid, 1, rows)
@@ -106,8 +133,8 @@ class Level:
         if phase == "b":
             across = between(self.grid, 2, columns)
             upright = around(self.known["a"], 1, self.even[0]) if rows else across
-            surprise = [around(self.surprise["a"], 1, self.even[0])] if rows else []
-            more: list[NDArray[Any]] = []
+            surprise: list[Any] = [around(self.surprise["a"], 1, self.even[0])] if rows else []
+            more: list[Any] = []
         else:
             upright = self.upright if columns else between(self.grid, 1, rows)
             across = around(self.known["a"], 2, self.even[1]) if columns else upright
@@ -115,23 +142,17 @@ class Level:
             if columns:
                 surprise = [
                     around(self.surprise["a"], 2, self.even[1]),
-                    around(between(self.surprise["b"], 1, rows), 2, self.even[1]),
+                    Later(lambda: around(between(self.surprise["b"], 1, rows), 2, self.even[1])),
                 ]
-                more = [around(between(self.known["b"], 1, rows), 2, self.even[1])]
+                more = [Later(lambda: around(between(self.known["b"], 1, rows), 2, self.even[1]) - base)]
         base = upright + across
         base *= half
         turn = upright - across
-        for feature in more:
-            feature -= base
         rough = np.abs(turn)
         rough *= self.inverse
         if self.wide and min(base.shape[1:]) > 1:
-            spread = _thrice(base, 1)
-            spread += _thrice(base, 2)
-            spread *= self.grid.dtype.type(1 / 8)
-            spread -= base
-            more.append(spread)
-            surprise.append(smooth(rough))
+            more.append(Later(lambda: _spread(base)))
+            surprise.append(Later(lambda: smooth(rough)))
         return base, [turn, *more], [rough, *surprise]
 
     def put(self, phase: str, values: NDArray[Any], surprise: NDArray[Any]) -> None:
@@ -147,19 +168,30 @@ def smooth(array: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
+def _spread(base: NDArray[Any]) -> NDArray[Any]:
+    """How much more the surroundings of a base are than itself."""
+    out = _thrice(base, 1)
+    out += _thrice(base, 2)
+    out *= base.dtype.type(1 / 8)
+    out -= base
+    return out
+
+
 def _thrice(array: NDArray[Any], axis: int) -> NDArray[Any]:
     """Twice each pixel and both its neighbours along `axis`; ends count their one neighbour and themselves twice."""
-    out = np.empty_like(array)
+    out = np.empty(array.shape, array.dtype)
     if axis == 1:
         pair = array[:, 1:] + array[:, :-1]
         np.add(pair[:, 1:], pair[:, :-1], out=out[:, 1:-1])
         np.add(pair[:, 0], pair[:, 0], out=out[:, 0])
         np.add(pair[:, -1], pair[:, -1], out=out[:, -1])
-    else:
-        pair = array[:, :, 1:] + array[:, :, :-1]
-        np.add(pair[:, :, 1:], pair[:, :, :-1], out=out[:, :, 1:-1])
-        np.add(pair[:, :, 0], pair[:, :, 0], out=out[:, :, 0])
-        np.add(pair[:, :, -1], pair[:, :, -1], out=out[:, :, -1])
+        return out
+    line = array.reshape(-1)
+    pair = line[1:] + line[:-1]
+    np.add(pair[1:], pair[:-1], out=out.reshape(-1)[1:-1])
+    for end, near in ((0, 1), (-1, -2)):
+        edge = array[:, :, end] + array[:, :, near]
+        np.add(edge, edge, out=out[:, :, end])
     return out
 
 

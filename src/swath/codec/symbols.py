@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,60 +16,76 @@ if TYPE_CHECKING:
 
 __all__ = ["Symbols", "Taken"]
 
-FEW = 1500  # a class with fewer symbols joins its neighbour
-STREAMS = CLASSES + 1  # the last is the coarsest grid
+FEW = 1500  # the least and the most active classes join until they hold so many symbols
 
 
 class Taken:
     """Collects symbols with their classes (encoder)."""
 
     def __init__(self) -> None:
-        self.group: list[NDArray[np.uint8]] = []
+        self.group: list[NDArray[np.int32]] = []
         self.value: list[NDArray[np.int64]] = []
+        self.first: list[NDArray[np.int64]] = []
 
-    def add(self, group: NDArray[np.uint8], value: NDArray[Any]) -> None:
-        """Take down symbols in the order in which the decoder will ask for them."""
+    def add(self, group: NDArray[np.int32] | None, value: NDArray[Any]) -> None:
+        """Take down symbols in the order in which the decoder will ask for them; those of the coarsest grid have no class."""
+        if group is None:
+            self.first.append(value.ravel().astype(np.int64))
+            return
         self.group.append(group.ravel())
         self.value.append(value.ravel().astype(np.int64))
 
     def write(self, out: Writer) -> None:
-        """Append all streams."""
-        group, value = np.concatenate(self.group), np.concatenate(self.value)
-        table = _join(np.bincount(group, minlength=STREAMS))
-        out.parts += np.packbits(np.diff(table[:CLASSES], prepend=0).astype(bool)).tobytes()
-        group = table.take(group)
+        """Append all streams: classes below and above the middle ones share one stream each until it holds enough."""
+        group = np.concatenate([*self.group, np.empty(0, np.int32)]).clip(0, CLASSES - 1)
+        value = np.concatenate([*self.value, np.empty(0, np.int64)])
+        counts = np.cumsum(np.bincount(group, minlength=CLASSES))
+        low = int(np.searchsorted(counts, min(FEW, counts[-1])))
+        high = max(low, int(np.searchsorted(counts, counts[-1] - FEW, side="right")))
+        out.number(low)
+        out.number(high)
+        group = (group.clip(low, high) - low).astype(np.uint8)
         value = value[np.argsort(group, kind="stable")]
-        ends = np.cumsum(np.bincount(group, minlength=int(table[-1]) + 1))
+        ends = np.cumsum(np.bincount(group, minlength=high - low + 1))
         for part in np.split(value, ends[:-1]):
             _write_stream(out, part)
+        _write_stream(out, np.concatenate(self.first))
 
 
 class Symbols:
     """Gives symbols back class by class (decoder)."""
 
-    def __init__(self, source: Reader, limit: int) -> None:
-        flags = np.unpackbits(np.frombuffer(source.take((CLASSES + 7) // 8), np.uint8), count=CLASSES)
-        table = np.cumsum(flags)
-        self.table = np.append(table, table[-1] + 1).astype(np.uint8)
+    def __init__(self, source: Reader, limit: int, kind: Any) -> None:
+        self.low, self.high = source.number(CLASSES - 1), source.number(CLASSES - 1)
+        if self.low > self.high:
+            raise damaged("classes in the wrong order")
         self.streams = []
-        for _ in range(int(self.table[-1]) + 1):
-            self.streams.append(_read_stream(source, limit))
-            limit -= len(self.streams[-1])
+        for _ in range(self.high - self.low + 2):
+            stream = _read_stream(source, limit)
+            limit -= len(stream)
+            self.streams.append(stream)
+        self.streams[:-1] = [stream.astype(kind) for stream in self.streams[:-1]]
         self.place = [0] * len(self.streams)
+        self.ends = np.arange(1, len(self.streams), dtype=np.uint8)
 
-    def take(self, group: NDArray[np.uint8], ok: NDArray[np.bool_] | None, kind: Any) -> NDArray[Any]:
-        """The next symbols, one for each class of `group`; 0 where not ok."""
-        streams = len(self.streams)
-        index = self.table.take(group.ravel())
-        if ok is not None:
-            index[~ok.ravel()] = streams
+    def take(self, group: NDArray[np.int32], ok: NDArray[np.bool_] | None, kind: Any) -> NDArray[Any]:
+        """The next symbols, one for each class of `group` (which is used up); 0 where not ok."""
+        np.maximum(group, self.low, out=group)
+        np.minimum(group, self.high, out=group)
+        group -= self.low
+        index = group.astype(np.uint8).reshape(-1)
+        if ok is None:
+            out = np.empty(index.size, kind)
+        else:
+            index[~ok.reshape(-1)] = len(self.ends)
+            out = np.zeros(index.size, kind)
         order = np.argsort(index, kind="stable")
-        counts = np.bincount(index, minlength=streams).tolist()
-        found = [self._next(stream, count) for stream, count in enumerate(counts[:streams]) if count]
-        out = np.zeros(index.size, kind)
+        ends = index.take(order).searchsorted(self.ends).tolist()
+        found = [
+            self._next(stream, end - start) for stream, (start, end) in enumerate(pairwise([0, *ends])) if end > start
+        ]
         if found:
-            symbols = np.concatenate(found)
-            out[order[: len(symbols)]] = symbols
+            out[order[: ends[-1]]] = np.concatenate(found)
         return out.reshape(group.shape)
 
     def first(self, count: int) -> NDArray[Any]:
@@ -87,20 +104,6 @@ class Symbols:
         """Refuse symbols that no pixel asked for."""
         if self.place != [len(stream) for stream in self.streams]:
             raise damaged("more symbols than pixels")
-
-
-def _join(counts: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """Which stream each class goes to: neighbours share one until it holds enough."""
-    table = np.zeros(STREAMS, np.uint8)
-    held, stream, left = 0, 0, int(counts[:CLASSES].sum())
-    for group in range(CLASSES):
-        if held >= FEW and left >= FEW:
-            stream, held = stream + 1, 0
-        table[group] = stream
-        held += int(counts[group])
-        left -= int(counts[group])
-    table[CLASSES] = stream + 1
-    return table
 
 
 def _write_stream(out: Writer, values: NDArray[np.int64]) -> None:

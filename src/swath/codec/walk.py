@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from swath.codec.pyramid import Level, around, between, parts, smooth
+from swath.codec.pyramid import Later, Level, around, between, parts, smooth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,6 @@ CLASSES = 22
 UNIT = 64  # weights are whole multiples of 1 / UNIT
 LOWEST = 2 * (127 - 6)  # half octaves of the activity begin at 1 / 64 of a step
 OWN = 1  # so many of the finest levels have weights of their own and look wider, the others share one set
-TABLE = (np.arange(512) - LOWEST).clip(0, CLASSES - 1).astype(np.uint8)
 
 # by level and phase: detail beyond the neighbours, turn (phases b and c), surprise, size of the surprise in steps
 Details = dict[tuple[int, str], tuple["NDArray[Any]", ...]]
@@ -59,13 +58,13 @@ class Pilot(Protocol):
         level: int,
         phase: str,
         base: NDArray[Any],
-        features: list[NDArray[Any]],
-        activity: list[NDArray[Any]],
+        features: list[Any],
+        activity: list[Any],
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Values of a phase, their surprises, and the sizes of these in steps."""
 
 
-def combine(weights: list[int], arrays: list[NDArray[Any]], like: NDArray[Any]) -> NDArray[Any]:
+def combine(weights: list[int], arrays: list[Any], like: NDArray[Any]) -> NDArray[Any]:
     """Weighted sum of arrays, the last weight alone; one rounding a step, the same on every machine."""
     kind = like.dtype.type
     last = kind(weights[-1] / UNIT)
@@ -73,6 +72,8 @@ def combine(weights: list[int], arrays: list[NDArray[Any]], like: NDArray[Any]) 
     for weight, array in zip(weights, arrays, strict=False):
         if not weight:
             continue
+        if type(array) is Later:
+            array = array.get()
         if out is None:
             out = np.multiply(array, kind(weight / UNIT))
             out += last
@@ -85,10 +86,13 @@ def combine(weights: list[int], arrays: list[NDArray[Any]], like: NDArray[Any]) 
     return np.full(like.shape, last) if out is None else out
 
 
-def classes(weights: list[int], activity: list[NDArray[Any]], like: NDArray[Any]) -> NDArray[np.uint8]:
-    """The class of each pixel: half octaves of its activity, read off the bits of a float32."""
+def classes(weights: list[int], activity: list[Any], like: NDArray[Any]) -> NDArray[np.int32]:
+    """The class of each pixel, not yet held between 0 and CLASSES - 1: half octaves of its activity, from the bits of a float32."""
     rough = combine(weights, activity, like).astype(np.float32, copy=False)
-    return TABLE.take(rough.view(np.int32) >> 22, mode="clip")
+    half = rough.view(np.int32)
+    half >>= 22
+    half -= LOWEST
+    return half
 
 
 def walk(
@@ -132,7 +136,7 @@ def walk(
             detail = np.subtract(values, base)
             found[level, phase] = (detail, *turn, surprise, size)
             if slope is not None:
-                slope.learn(phase, detail)
+                slope.mine[phase] = detail
         grid = step.out
     return grid, found
 
@@ -146,7 +150,10 @@ class Slope:
     def __init__(
         self, step: Level, found: Details, other: Details, dates: slice | NDArray[np.intp], level: int, skip: int
     ) -> None:
-        self.step, self.known = step, dict[str, "NDArray[Any]"]()
+        self.step = step
+        self.mine: dict[str, NDArray[Any]] = {}
+        self.theirs: dict[str, NDArray[Any]] = {}
+        self.pairs: dict[str, NDArray[Any]] = {}
         self.noise = type(step.inverse)(1 / step.inverse**2)
         shape = (step.grid.shape[0], *step.even)
         mine, theirs = np.zeros((2, *shape), step.grid.dtype)
@@ -154,41 +161,42 @@ class Slope:
             if (level, phase) in found:
                 parts(mine)[phase][...] = found[level, phase][0]
                 parts(theirs)[phase][...] = other[level + skip, phase][0][dates]
-        self.grid = self._pair(mine, theirs)
-        self.theirs = theirs
+        self.mine["grid"], self.theirs["grid"] = mine, theirs
 
-    def guess(self, phase: str, theirs: NDArray[Any]) -> NDArray[Any]:
+    def guess(self, phase: str, theirs: NDArray[Any]) -> Later:
         """The detail that the other plane's suggests."""
+        self.theirs[phase] = theirs
+        return Later(lambda: self._guess(phase))
+
+    def _guess(self, phase: str) -> NDArray[Any]:
         (rows, columns), (high, long) = self.step.odd, self.step.even
-        self.theirs = theirs
+        grid = self._pair("grid")
         if phase == "a":
-            pair = between(between(self.grid, 1, rows), 2, columns)
+            pair = between(between(grid, 1, rows), 2, columns)
         elif phase == "b":
-            pair = around(self.known["a"], 1, high)
+            pair = around(self._pair("a"), 1, high)
             pair += pair
-            pair += between(self.grid, 2, columns)
+            pair += between(grid, 2, columns)
         else:
-            pair = around(self.known["a"], 2, long)
-            pair += around(between(self.known["b"], 1, rows), 2, long)
+            pair = around(self._pair("a"), 2, long)
+            pair += around(between(self._pair("b"), 1, rows), 2, long)
             pair += pair
-            pair += between(self.grid, 1, rows)
+            pair += between(grid, 1, rows)
         pair = smooth(pair)
         half = len(pair) // 2
         square = pair[half:]
         square += self.noise
         slope = pair[:half]
         slope /= square
-        slope *= theirs
-        return slope
+        slope *= self.theirs[phase]
+        return np.asarray(slope)
 
-    def learn(self, phase: str, mine: NDArray[Any]) -> None:
-        """Take in what the phase turned out to be."""
-        if phase != "c":
-            self.known[phase] = self._pair(mine, self.theirs)
-
-    @staticmethod
-    def _pair(mine: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
-        pair = np.empty((2 * len(mine), *mine.shape[1:]), mine.dtype)
-        np.multiply(mine, theirs, out=pair[: len(mine)])
-        np.multiply(theirs, theirs, out=pair[len(mine) :])
-        return pair
+    def _pair(self, phase: str) -> NDArray[Any]:
+        """Products above squares."""
+        if phase not in self.pairs:
+            mine, theirs = self.mine[phase], self.theirs[phase]
+            pair = np.empty((2 * len(mine), *mine.shape[1:]), mine.dtype)
+            np.multiply(mine, theirs, out=pair[: len(mine)])
+            np.multiply(theirs, theirs, out=pair[len(mine) :])
+            self.pairs[phase] = pair
+        return self.pairs[phase]

@@ -111,7 +111,7 @@ def _read_walk(source: Reader, good: NDArray[np.bool_], lattice: Lattice, low: i
     dates, _bands = good.shape[:2]
     first = read_plan(source, *good.shape)
     weights = Reader(source.block())
-    symbols = Symbols(source, good.size)
+    symbols = Symbols(source, good.size, kind)
     known = Known(first, good.shape, near, kind)
     whole = np.empty(good.shape, lattice.dtype)
     every = bool(good.all())
