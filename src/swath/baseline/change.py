@@ -84,6 +84,16 @@ class Detector:
         both += self.after.squares(differences, self.after.of(_clean(b, seen)))
         return np.where(seen, both / 2, np.nan).astype(np.float32)
 
+    def least(self, a: np.ndarray, b: np.ndarray, seen: np.ndarray) -> NDArray[np.float32]:
+        """(H, W) the smallest measure when the after date stays or moves by one pixel: what no such shift explains."""
+        first, second = self.mad.first(_clean(a, seen)), self.mad.second(_clean(b, seen))
+        best = self._measure(first, second, a, b, seen)
+        for dy, dx in NEIGHBOURS:
+            there = np.roll(seen, (dy, dx), (0, 1)) & seen
+            other = self._measure(first, np.roll(second, (dy, dx), (1, 2)), a, np.roll(b, (dy, dx), (1, 2)), there)
+            best = np.fmin(best, other)
+        return np.asarray(np.where(seen, best, np.nan), np.float32)
+
     def by_shift(self, a: np.ndarray, b: np.ndarray, seen: np.ndarray, changed: np.ndarray) -> np.ndarray:
         """(H, W) changed pixels whose change is gone when the after date is moved by one pixel in some direction."""
         gone = np.zeros(changed.shape, bool)

@@ -30,7 +30,8 @@ Floats = NDArray[np.float64]
 class Null:
     """No change: `scale` * F(d1, d2). part: share of the pixels that it explains; gap: how well.
 
-    unchanged: share of all pixels that did not change, as fitted. level, odds (BINS,): probability of change by the
+    unchanged: share of all pixels that did not change, as fitted; between (low, high): as other cuts of the lower part that
+    fit about as well would have it. level, odds (BINS,): probability of change by the
     logarithm of the measure. equal: the dates are the same in more than half of the pixels; any difference is change.
     """
 
@@ -43,6 +44,7 @@ class Null:
     level: Floats
     odds: Floats
     equal: bool = False
+    between: tuple[float, float] = (1.0, 1.0)
 
     def threshold(self, false_alarms: float) -> float:
         """The measure that a share `false_alarms` of unchanged pixels exceeds. Raises LabelError outside 0 to 0.5."""
@@ -81,12 +83,24 @@ class Null:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         names = ("scale", "d1", "d2", "part", "gap", "unchanged", "equal")
-        return {**{n: getattr(self, n) for n in names}, "level": self.level.tolist(), "odds": self.odds.tolist()}
+        return {
+            **{n: getattr(self, n) for n in names},
+            "between": list(self.between),
+            "level": self.level.tolist(),
+            "odds": self.odds.tolist(),
+        }
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Null:
         """The inverse of `to_json`."""
-        return cls(**{**record, "level": np.array(record["level"], float), "odds": np.array(record["odds"], float)})
+        return cls(
+            **{
+                **record,
+                "level": np.array(record["level"], float),
+                "odds": np.array(record["odds"], float),
+                "between": tuple(record["between"]),
+            }
+        )
 
 
 def fit(measure: ArrayLike, *, degrees: int, seed: int = 0) -> Null:
@@ -105,20 +119,22 @@ def fit(measure: ArrayLike, *, degrees: int, seed: int = 0) -> Null:
         )
     if np.median(t) < 1e-9:
         share = float((t < 1e-9).mean())
-        return Null(1.0, 1.0, 1.0, share, 0.0, share, np.zeros(1), np.zeros(1), equal=True)
+        return Null(1.0, 1.0, 1.0, share, 0.0, share, np.zeros(1), np.zeros(1), True, (share, share))
     few = t if len(t) <= USED else np.random.default_rng(seed).choice(t, USED, replace=False)
-    best = None
-    for part in PARTS:
-        made = _truncated(np.sort(few), part, degrees)
-        if best is None or made[3] < best[3]:
-            best = (*made[:3], made[3], part)
-        if made[3] <= CLOSE:
-            best = (*made[:3], made[3], part)
-            break
-    assert best is not None
-    d1, d2, scale, gap, part = best
+    ordered = np.sort(few)
+    tried = [(*_truncated(ordered, part, degrees), part) for part in PARTS]
+    d1, d2, scale, gap, part = next((one for one in tried if one[3] <= CLOSE), min(tried, key=lambda one: one[3]))
     unchanged, level, odds = _odds(t, d1, d2, scale, part)
-    return Null(scale, d1, d2, part, gap, unchanged, level, odds)
+    others = [_share(t, *one[:3], one[4]) for one in tried if one[3] <= max(2 * CLOSE, gap)]
+    between = (min(unchanged, *others), max(unchanged, *others)) if others else (unchanged, unchanged)
+    return Null(scale, d1, d2, part, gap, unchanged, level, odds, between=between)
+
+
+def _share(t: Floats, d1: float, d2: float, scale: float, part: float) -> float:
+    """Share of all pixels that follow the distribution, as its lower part has it."""
+    from scipy.stats import f
+
+    return float(min(1.0, part / max(float(f.cdf(float(np.quantile(t, part)) / scale, d1, d2)), 1e-12)))
 
 
 def _truncated(ordered: Floats, part: float, degrees: int) -> tuple[float, float, float, float]:
@@ -149,7 +165,7 @@ def _odds(t: Floats, d1: float, d2: float, scale: float, part: float) -> tuple[f
     from sklearn.isotonic import IsotonicRegression
 
     cut = float(np.quantile(t, part))
-    unchanged = float(min(1.0, part / max(float(f.cdf(cut / scale, d1, d2)), 1e-12)))
+    unchanged = _share(t, d1, d2, scale, part)
     log = np.log(np.maximum(t, 1e-12))
     edges = np.unique(np.quantile(log, np.linspace(0, 1, BINS + 1)))
     if len(edges) < 3:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from swath.tools.change_legend import NO_CHANGE, PROBABILITY_SCALE, Legend
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-__all__ = ["Areas", "BLOCK_PX", "measure", "spread_of"]
+__all__ = ["Areas", "BLOCK_PX", "by_design", "measure", "spread_of"]
 
 BLOCK_PX = 64  # errors are taken as shared within squares of so many pixels, and independent between
 _STEPS = round(1 / PROBABILITY_SCALE)
@@ -49,13 +49,15 @@ def measure(
     *,
     bands: Sequence[int],
     class_codes: Sequence[int] = (),
+    unchanged: tuple[float, float] | None = None,
     level: float = 0.95,
     simulated: bool = False,
 ) -> Areas:
     """Areas from change.tif, probability.tif and the class maps before.tif and after.tif.
 
     bands: the code of change that each band of probability.tif from the second on belongs to; () when it has one band or
-    does not exist. class_codes: of the two class maps.
+    does not exist. class_codes: of the two class maps. unchanged: shares without change that other cuts of the no-change
+    model give: the interval holds them too.
     """
     import rasterio
 
@@ -103,7 +105,17 @@ def measure(
         for file in opened:
             file.close()
     return _areas(
-        legend, grids.area_unit(grid), counted, mean, variance, count, bands, matrix if k else None, level, simulated
+        legend,
+        grids.area_unit(grid),
+        counted,
+        mean,
+        variance,
+        count,
+        bands,
+        matrix if k else None,
+        unchanged,
+        level,
+        simulated,
     )
 
 
@@ -140,6 +152,7 @@ def _areas(
     count: int,
     bands: Sequence[int],
     matrix: np.ndarray | None,
+    unchanged: tuple[float, float] | None,
     level: float,
     simulated: bool,
 ) -> Areas:
@@ -151,10 +164,14 @@ def _areas(
         f"sum of probabilities; errors shared within squares of {BLOCK_PX} pixels and independent between; holds as far "
         f"as the probabilities do; {DESIGN}"
     )
+    if unchanged is not None:
+        how = how.replace("between; holds", "between, widened by other cuts of the no-change model; holds")
 
     def estimate(i: int) -> Estimate:
         half = z * math.sqrt(variance[i])
         low, high = max(0.0, mean[i] - half), min(total, mean[i] + half)
+        if unchanged is not None:
+            low, high = min(low, total * (1 - unchanged[1])), max(high, total * (1 - unchanged[0]))
         return Estimate(float(mean[i]), unit, low, high, level, round(total), how, simulated)
 
     def bare(value: float) -> Estimate:
@@ -188,3 +205,18 @@ def _areas(
     changed = estimate(0) if count and total > 0 else bare(total - mapped[NO_CHANGE])
     missing = float(counted[0] / counted.sum()) if counted.sum() else math.nan
     return Areas(unit, mapped, kinds, changed, total, missing, matrix)
+
+
+def by_design(areas: Areas, assessed: Mapping[str, Any], legend: Legend) -> Areas:
+    """The same with the areas that a drawn sample gives (the record of `swath assess`), where it gives them."""
+    found = {c["code"]: Estimate.from_json(c["area"]) for c in assessed["classes"] if c["code"] is not None}
+    kinds = {code: found.get(code, e) for code, e in areas.kinds.items()}
+    if len(legend.kinds) == 1:
+        return replace(areas, kinds=kinds, changed=kinds[legend.kinds[0].code])
+    quiet = found.get(NO_CHANGE)
+    if quiet is None or not quiet.defined:
+        return replace(areas, kinds=kinds)
+    rest = replace(
+        quiet, value=areas.total - quiet.value, low=max(0.0, areas.total - quiet.high), high=areas.total - quiet.low
+    )
+    return replace(areas, kinds=kinds, changed=rest)

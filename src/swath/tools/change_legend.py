@@ -170,3 +170,19 @@ def _stays(name: str) -> tuple[str, str] | None:
     """The class of "FOREST to FOREST"."""
     parts = [p.strip() for p in _ARROW.split(name.strip()) if p.strip()]
     return (parts[0], parts[0]) if len(parts) == 2 and parts[0].casefold() == parts[1].casefold() else None
+
+
+def kind_of(name: str, legend: Legend) -> int:
+    """The code that a value of the truth means: 1 no change, a kind's code, or -1 for change of a kind not in the legend."""
+    parsed = _parsed(name)
+    if parsed is None:
+        return NO_CHANGE
+    plain = name.strip().casefold()
+    for kind in legend.kinds:
+        same = parsed[0] and (parsed[0].casefold(), parsed[1].casefold()) == (
+            kind.start.casefold(),
+            kind.end.casefold(),
+        )
+        if plain == kind.name.casefold() or same:
+            return kind.code
+    return -1

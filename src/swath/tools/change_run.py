@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swath.tools import change_areas, change_objects
+from swath.tools import change_areas, change_objects, change_truth
 from swath.tools.change import ChangeResult
 from swath.tools.change_areas import Areas
 from swath.tools.change_legend import NO_CHANGE
@@ -30,10 +30,17 @@ def run(items: list[Any], reading: Reading, asked: dict[str, Any], job: Job, pro
     pair = open_pair(items, reading, at=asked["at"], gsd=asked["gsd"])
     pair = lined_up(pair, correct=asked["register"], seed=asked["seed"])
     simulated = bool(asked["simulated"] or pair.simulated)
-    way = by_measure(pair, asked["false_alarms"], asked["seed"], simulated=simulated)
+    way = _way(pair, asked, progress, simulated=simulated)
     ran = _paint(folder, pair, way, asked, job, progress)
     areas = change_areas.measure(
-        folder, way.legend, pair.grid, pair.shape, bands=way.bands, class_codes=way.class_codes, simulated=simulated
+        folder,
+        way.legend,
+        pair.grid,
+        pair.shape,
+        bands=way.bands,
+        class_codes=way.class_codes,
+        unchanged=way.unchanged,
+        simulated=simulated,
     )
     objects, count = change_objects.write(folder, way.legend, pair.grid, smallest=asked["smallest"])
     rows = _transitions(way, areas)
@@ -43,12 +50,25 @@ def run(items: list[Any], reading: Reading, asked: dict[str, Any], job: Job, pro
         f"objects of fewer than {asked['smallest']} pixels are not in objects.gpkg (--smallest)",
     ]
     made = [*ran.paths.values(), objects, *_tables(folder, way, areas, rows)]
-    scores: dict[str, Any] = {}
+    scores, judged = dict(way.scores), ""
+    if way.scores:
+        judged = "By the labels themselves, in places that training had not seen."
+    if asked["truth"] is not None:
+        scores, assessed, how = change_truth.by_truth(folder, way.legend, asked, say, simulated=simulated)
+        judged = f"By the truth: {how}."
+        if assessed is not None:
+            made.append(write_json(folder / "assessment.json", assessed))
+            areas = change_areas.by_design(areas, assessed, way.legend)
+            rows = _transitions(way, areas)
+            _tables(folder, way, areas, rows)
+            judged += " Areas are adjusted for the errors of the map, by the sample's design."
+    if way.kept is not None:
+        made += _kept(folder / "model", *way.kept)
     record = _record(pair, way, areas, rows, scores, count, say)
     made.append(write_json(folder / "change.json", record))
     from swath.tools import change_report
 
-    made.append(change_report.write(folder, pair, way, areas, scores, count, asked, say, simulated=simulated))
+    made.append(change_report.write(folder, pair, way, areas, scores, judged, count, asked, say, simulated=simulated))
     made += sorted(folder.glob("*.qml"))
     job.finish(folder, made, failed_windows=[list(f) for f in ran.failed], reasons=list(ran.reasons))
     return ChangeResult(
@@ -65,6 +85,26 @@ def run(items: list[Any], reading: Reading, asked: dict[str, Any], job: Job, pro
         notes=tuple(dict.fromkeys(say)),
         failed=len(ran.failed),
     )
+
+
+def _way(pair: Pair, asked: Mapping[str, Any], progress: Progress | None, *, simulated: bool) -> Way:
+    """The way that the options ask for."""
+    from swath.tools import change_learned
+
+    if asked["labels"] is not None:
+        return change_learned.by_labels(pair, asked["labels"], asked, progress, simulated=simulated)
+    if asked["pairs"] is not None:
+        return change_learned.by_pairs(pair, asked["pairs"], asked, progress, simulated=simulated)
+    if asked["model"] is not None:
+        return change_learned.by_model(pair, Path(asked["model"]), asked, progress, simulated=simulated)
+    return by_measure(pair, asked["false_alarms"], asked["seed"], simulated=simulated)
+
+
+def _kept(folder: Path, record: Any, arrays: Any) -> list[Path]:
+    from swath.baseline.keeping import write
+
+    write(record, arrays, folder)
+    return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
 
 
 def _paint(folder: Path, pair: Pair, way: Way, asked: Mapping[str, Any], job: Job, progress: Progress | None) -> Any:

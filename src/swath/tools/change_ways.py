@@ -26,6 +26,8 @@ class Way:
     bands: codes of the bands of probability.tif from the second on. classes, class_codes: of class maps of both dates.
     fingerprint: what decides the numbers. facts: for change.json. kept: what goes to model/, as `baseline.keeping` takes it.
     has_shift: doubt.tif tells which change a shift explains; pictures: both dates are scenes that can be shown.
+    scores: of the labels themselves, in places left out.
+    unchanged: shares of the ground without change that the no-change model holds possible.
     """
 
     name: str
@@ -43,9 +45,11 @@ class Way:
     notes: tuple[str, ...] = ()
     candidates: Sequence[tuple[str, Estimate]] = ()
     kept: tuple[Any, Any] | None = None
-    judge: Any = None
+    scores: Mapping[str, Estimate] = field(default_factory=dict)
+    kinds_known: bool = False
     has_shift: bool = True
     pictures: bool = True
+    unchanged: tuple[float, float] | None = None
 
 
 def spectral_of(pair: Pair, false_alarms: float, seed: int) -> tuple[Spectral, list[Any]]:
@@ -93,6 +97,7 @@ def by_measure(pair: Pair, false_alarms: float, seed: int, *, simulated: bool) -
         },
         shift=shift_said(pair, spectral, windows),
         notes=tuple(notes),
+        unchanged=d.null.between,
     )
 
 
