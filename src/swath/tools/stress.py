@@ -357,11 +357,14 @@ def _written(
     curves = curves_of(table)
     twelve = [n for n in table.names if n in TWELVE]
     mean = robust.mean_drop(table, twelve or table.names)
+    balanced = (
+        robust.mean_drop(replace(table, measure="balanced"), twelve or table.names) if table.kind == "class" else mean
+    )
     notes = tuple(dict.fromkeys(say))
     clean = robust.score(table)
     record = {
         "format": 1, "clean": clean.to_json(), "mean_drop": mean.to_json(), "mean_of": twelve or list(table.names),
-        "curves": [c.to_json() for c in curves], "not_tried": dict(plan.left), "notes": list(notes), "items": table.to_json(),
+        "mean_drop_balanced": balanced.to_json(), "curves": [c.to_json() for c in curves], "not_tried": dict(plan.left), "notes": list(notes), "items": table.to_json(),
     }  # fmt: skip
     made = [write_json(folder / "stress.json", record)]
     title = told["title"] or f"{named(told['scenes'])}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,18 @@ def lead_of(table: Table, curves: Sequence[Curve]) -> list[str]:
     if twelve:
         mean = robust.mean_drop(table, twelve)
         said.append(f"mean drop over {len(twelve)} of the twelve corruptions and their levels: {points(mean)} points")
+    if table.kind == "class" and twelve and not own:
+        even = replace(table, measure="balanced")
+        said.append(
+            f"each class counting the same (balanced accuracy): {robust.score(even)} undamaged, mean drop "
+            f"{points(robust.mean_drop(even, twelve))} points"
+        )
+        chance = robust.chance_of(table)
+        if clean.value <= chance:
+            said.append(
+                f"always saying the commonest class would be right in {100 * chance:.1f} %, no less than this map: where a damaged "
+                "map says that class more often, overall accuracy rises; look at balanced accuracy and at the classes"
+            )
     ranked = sorted((c for c in curves if c.mean.defined), key=lambda c: -c.mean.value)
     if ranked:
         worst, least = ranked[0], ranked[-1]
@@ -235,8 +248,6 @@ def _strengths(plan: Plan) -> Shown:
 
 def _examples(folder: Path, chips: Sequence[Chip], plan: Plan, opened: Opened) -> tuple[Path, str]:
     """Level 1, 3 and 5 of a part of the first window, in the colours of the report of a map."""
-    from dataclasses import replace
-
     from swath.report.figures import Cutter, three_of
 
     cubes = {n: c for n, c in opened.cubes.items() if n not in plan.keep} or dict(opened.cubes)

@@ -200,12 +200,15 @@ def haze(view: View, transmission: float) -> Worse:
 
 
 def gaps(view: View, width: float) -> Worse:
-    """Diagonal stripes without values, as a scanner without its line corrector leaves them; one runs through the picture."""
-    h, w = view.values.shape[2:]
+    """Diagonal stripes without values, as a scanner without its line corrector leaves them; one runs through the picture.
+
+    Each date has its own: the next overpass loses other ground.
+    """
+    t, _, h, w = view.values.shape
     diagonal = np.arange(h)[:, None] + np.arange(w)[None]
-    start = int(view.rng.integers(h)) + int(view.rng.integers(w))
+    start = view.rng.integers(h, size=t) + view.rng.integers(w, size=t)
     period = PERIOD * math.sqrt(2)
-    apart = np.abs((diagonal - start + period / 2) % period - period / 2)
+    apart = np.abs((diagonal - start[:, None, None, None] + period / 2) % period - period / 2)
     lost = apart <= width * math.sqrt(2) / 2
     if view.zero:
         return np.where(lost, np.float32(0), view.values), view.valid
