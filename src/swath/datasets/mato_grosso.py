@@ -11,7 +11,7 @@ from swath.batch import Batch
 from swath.datasets.files import whole
 from swath.errors import FormatError
 
-__all__ = ["CLASSES", "FOLDER", "LICENCE", "SOURCE", "Samples", "load", "samples"]
+__all__ = ["CLASSES", "FOLDER", "LICENCE", "SOURCE", "Samples", "load", "pixels", "samples"]
 
 CLASSES = ("Cotton-fallow", "Forest", "Soybean-cotton", "Soybean-maize", "Soybean-millet")
 FOLDER = "modis_mato_grosso"
@@ -55,3 +55,14 @@ def samples(folder: Path) -> Samples:
     lonlat = np.array([[float(r["longitude"]), float(r["latitude"])] for r in rows])
     label = np.array([CLASSES.index(r["label"]) for r in rows])
     return Samples(lonlat, label, day("from"), day("to"))
+
+
+def pixels(folder: Path, known: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column (N,) of the samples on the grid of `load`."""
+    import rasterio
+    from rasterio.warp import transform
+
+    with rasterio.open(Path(folder) / "ndvi.tif") as file:
+        x, y = transform("EPSG:4326", file.crs, known.lonlat[:, 0].tolist(), known.lonlat[:, 1].tolist())
+        at = np.array([file.index(a, b) for a, b in zip(x, y, strict=True)])
+    return at[:, 0], at[:, 1]

@@ -21,7 +21,12 @@ SYSTEMS: tuple[System, ...] = (
     System(1, "dynamicvl", "DynamicVL: what happened to a city in twenty years: answers, reports and masks"),
     System(2, "co-learning", "Multi-modal co-learning: train with all sensors, predict with whichever one is there"),
     System(3, "gaia", "GAIA: captions that carry sensor, resolution, place and phenomenon, for retrieval"),
-    System(4, "sits-deco", "SITS-DECO: one small decoder over pixel series; the prompt says which task it does"),
+    System(
+        4,
+        "sits-deco",
+        "SITS-DECO: one small decoder over pixel series; the prompt says which task it does",
+        "swath.recipes.sits_deco:run",
+    ),
     System(
         5, "m3leo", "M3LEO: radar intensity, coherence and phase beside optics, and how features shift between regions"
     ),
@@ -82,7 +87,12 @@ SYSTEMS: tuple[System, ...] = (
     System(33, "skysense", "SkySense: optical and radar series encoded together, contrast at three grain sizes"),
     System(34, "skyscript", "SkyScript: captions from map objects, and pictures and words in one space"),
     System(35, "remotesam", "RemoteSAM: one referring segmentation from which the other tasks are derived"),
-    System(36, "xarrayvideo", "xarrayvideo: multichannel cubes stored as video streams"),
+    System(
+        36,
+        "xarrayvideo",
+        "xarrayvideo: multichannel cubes stored as video streams",
+        recipe="swath.recipes.xarrayvideo:run",
+    ),
     System(37, "spectralearth", "SpectralEarth: a spectral adapter that puts 202 bands into ordinary networks"),
     System(38, "agb", "AGB: biomass from sparse laser footprints"),
     System(39, "ltgs", "LTGS: a scene as Gaussian splats, kept up to date from new photos"),
