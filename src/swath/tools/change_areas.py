@@ -50,6 +50,7 @@ def measure(
     bands: Sequence[int],
     class_codes: Sequence[int] = (),
     unchanged: tuple[float, float] | None = None,
+    reason: str = "",
     level: float = 0.95,
     simulated: bool = False,
 ) -> Areas:
@@ -57,7 +58,7 @@ def measure(
 
     bands: the code of change that each band of probability.tif from the second on belongs to; () when it has one band or
     does not exist. class_codes: of the two class maps. unchanged: shares without change that other cuts of the no-change
-    model give: the interval holds them too.
+    model give: the interval holds them too. reason: why there is no interval, where there is no probability.
     """
     import rasterio
 
@@ -114,6 +115,7 @@ def measure(
         bands,
         matrix if k else None,
         unchanged,
+        reason or NO_PROBABILITY,
         level,
         simulated,
     )
@@ -153,6 +155,7 @@ def _areas(
     bands: Sequence[int],
     matrix: np.ndarray | None,
     unchanged: tuple[float, float] | None,
+    reason: str,
     level: float,
     simulated: bool,
 ) -> Areas:
@@ -184,7 +187,7 @@ def _areas(
             n=round(total),
             method="counted on the map",
             simulated=simulated,
-            reason=NO_PROBABILITY,
+            reason=reason,
         )
 
     mapped = {code: float(counted[code]) for code in legend.names}

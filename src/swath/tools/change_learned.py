@@ -172,7 +172,6 @@ def _two_maps(pair: Pair, work: Work, asked: Mapping[str, Any], say: list[str], 
         notes=(*pair.notes, *say),
         candidates=mapper.candidates,
         kept=({**record, "calibration": work.calibration.to_json(), "change": {"way": "labels"}}, mapper.arrays()),
-        kinds_known=True,
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
     from swath.batch import Batch
+    from swath.sample.classmap import ClassMap
     from swath.tools.scenes import Reading
 
 __all__ = [
@@ -69,9 +70,17 @@ class Pair:
         return first or self.names[0], second or self.names[1]
 
 
-def open_pair(scenes: Any, reading: Reading, *, at: Sequence[str] | None = None, gsd: float | None = None) -> Pair:
+def open_pair(
+    scenes: Any,
+    reading: Reading,
+    *,
+    at: Sequence[str] | None = None,
+    gsd: float | None = None,
+    maps: Sequence[ClassMap] | None = None,
+) -> Pair:
     """Open two scenes, or two dates of one stack, on one grid: the coarser of the two, where both lie.
 
+    maps: both are class maps: their codes are never mixed.
     Raises GridError when they do not meet or have no grid in common, SwathError for another number of dates.
     """
     items = [scenes] if isinstance(scenes, (str, Path)) or hasattr(scenes, "dims") else list(scenes)
@@ -83,6 +92,9 @@ def open_pair(scenes: Any, reading: Reading, *, at: Sequence[str] | None = None,
         )
     notes: list[str] = []
     found = [_opened(item, reading, notes) for item in items]
+    if maps is not None:
+        notes.clear()  # what is said of the bands of scenes is not true of codes
+        found = [(_coded(cube, made), name) for (cube, name), made in zip(found, maps, strict=True)]
     if len(found) == 1:
         dates = _dates_in_stack(found[0][0], at)
         found = [(_at(found[0][0], d), found[0][1]) for d in dates]
@@ -99,8 +111,9 @@ def open_pair(scenes: Any, reading: Reading, *, at: Sequence[str] | None = None,
     before, after = (_placed(c, target, n, s, notes) for c, n, s in zip((first, second), names, SIDES, strict=True))
     if (before.sizes["y"], before.sizes["x"]) != (after.sizes["y"], after.sizes["x"]):
         raise _sizes(before, after, names)
-    _order(before, after, notes)
-    _unmasked(before, after, notes)
+    _order(before, after, notes, seasons=maps is None)
+    if maps is None:
+        _unmasked(before, after, notes)
     said = [str(c.attrs.get("simulated", "")).lower() for c in (first, second)]
     return Pair(
         before=before,
@@ -134,6 +147,13 @@ def _opened(item: Any, reading: Reading, notes: list[str]) -> tuple[xr.DataArray
     if "y" not in made.dims:
         raise GridError(rule="change needs pixels on a grid", got=f"dimensions {made.dims}", remedy="give a raster")
     return made, name
+
+
+def _coded(cube: xr.DataArray, made: ClassMap) -> xr.DataArray:
+    """The first band of a class map as codes, so that warping takes the nearest and mixes nothing."""
+    one = cube.isel(band=[0])
+    nodata = float("nan") if made.nodata is None else float(made.nodata)
+    return one.assign_coords(quantity=("band", ["class"]), units=("band", ["1"]), nodata=("band", [nodata]))
 
 
 def _dates_in_stack(cube: xr.DataArray, at: Sequence[str] | None) -> list[Any]:
@@ -252,11 +272,11 @@ def _date(cube: xr.DataArray) -> str:
     return str(cube.coords["time"].values[0])[:10] if "time" in cube.dims else ""
 
 
-def _order(before: xr.DataArray, after: xr.DataArray, notes: list[str]) -> None:
+def _order(before: xr.DataArray, after: xr.DataArray, notes: list[str], *, seasons: bool) -> None:
     first, second = _date(before), _date(after)
     if first and second and first > second:
         notes.append(f"the before date ({first}) is the later one: change is told backwards in time, as asked")
-    if first and second:
+    if first and second and seasons:
         days = abs((np.datetime64(first) - np.datetime64(second)).astype(int))
         apart = min(days % 365.25, 365.25 - days % 365.25)
         if apart > 45:

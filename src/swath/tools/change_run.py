@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swath.tools import change_areas, change_objects, change_truth
+from swath.tools import change_areas, change_objects, change_plain, change_truth
 from swath.tools.change import ChangeResult
 from swath.tools.change_areas import Areas
 from swath.tools.change_legend import NO_CHANGE
@@ -27,10 +27,14 @@ __all__ = ["run"]
 def run(items: list[Any], reading: Reading, asked: dict[str, Any], job: Job, progress: Progress | None) -> ChangeResult:
     """Everything between the options and the finished folder."""
     folder = Path(asked["out"])
-    pair = open_pair(items, reading, at=asked["at"], gsd=asked["gsd"])
+    maps = change_plain.open_maps(items) if change_plain.are_maps(items, asked) else None
+    pair = open_pair(items, reading, at=asked["at"], gsd=asked["gsd"], maps=maps)
     pair = lined_up(pair, correct=asked["register"], seed=asked["seed"])
-    simulated = bool(asked["simulated"] or pair.simulated)
-    way = _way(pair, asked, progress, simulated=simulated)
+    simulated = bool(asked["simulated"] or pair.simulated or (maps is not None and any(m.simulated for m in maps)))
+    if maps is not None:
+        way = change_plain.by_maps(pair, maps, asked, simulated=simulated)
+    else:
+        way = _way(pair, asked, progress, simulated=simulated)
     ran = _paint(folder, pair, way, asked, job, progress)
     areas = change_areas.measure(
         folder,
@@ -62,6 +66,9 @@ def run(items: list[Any], reading: Reading, asked: dict[str, Any], job: Job, pro
             rows = _transitions(way, areas)
             _tables(folder, way, areas, rows)
             judged += " Areas are adjusted for the errors of the map, by the sample's design."
+    if way.number:
+        e = change_plain.mean_difference(folder, pair.shape, way.number, seed=asked["seed"], simulated=simulated)
+        scores = {"mean difference": e, **scores}
     if way.kept is not None:
         made += _kept(folder / "model", *way.kept)
     record = _record(pair, way, areas, rows, scores, count, say)
@@ -95,6 +102,8 @@ def _way(pair: Pair, asked: Mapping[str, Any], progress: Progress | None, *, sim
         return change_learned.by_labels(pair, asked["labels"], asked, progress, simulated=simulated)
     if asked["pairs"] is not None:
         return change_learned.by_pairs(pair, asked["pairs"], asked, progress, simulated=simulated)
+    if asked["index"] is not None:
+        return change_plain.by_index(pair, asked["index"], asked, simulated=simulated)
     if asked["model"] is not None:
         return change_learned.by_model(pair, Path(asked["model"]), asked, progress, simulated=simulated)
     return by_measure(pair, asked["false_alarms"], asked["seed"], simulated=simulated)
