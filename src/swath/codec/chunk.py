@@ -85,10 +85,12 @@ def decode(data: bytes, shape: Sequence[int] | None = None) -> tuple[NDArray[Any
     mask = read_mask(source, sides)
     lattice = numbers.read_lattice(source, dtype, sides[1])
     odd = read_mask(source, sides)
-    if (odd & ~mask).any():
-        raise damaged("values kept apart outside the mask")
-    kept = unpack_bytes(source.block(), int(np.count_nonzero(odd)), dtype.itemsize).view(dtype) if odd.any() else None
-    good = mask & ~odd
+    good, kept = mask, None
+    if odd.any():
+        if (odd & ~mask).any():
+            raise damaged("values kept apart outside the mask")
+        kept = unpack_bytes(source.block(), int(np.count_nonzero(odd)), dtype.itemsize).view(dtype)
+        good = mask & ~odd
     values = whole.read(source, good, lattice) if good.any() else np.zeros(sides, dtype)
     source.end()
     if kept is not None:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
-ROWS = 6144  # pixels a fit looks at, at most
-LEAST, DEAR = 0.005, 0.015  # share of the squared surprise that a feature must save; one that is dear to make
-ROUGH = 0.02  # the same for what activity tells
+ROWS = 4096  # pixels a fit looks at, at most
+LEAST, DEAR = 0.003, 0.01  # share of the squared surprise that a feature must save; one that is dear to make
+ROUGH = 0.01  # the same for what activity tells
 
 
 def fit(

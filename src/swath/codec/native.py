@@ -105,7 +105,11 @@ def find(values: NDArray[np.int64], valid: NDArray[np.bool_]) -> tuple[list[Grid
     own = [_of_band(values[:, band], valid[:, band]) for band in range(bands)]
     grids: list[Grid] = [Grid(np.ones(height, bool), np.ones(width, bool))]
     chosen = [0] * bands
-    for band in sorted(range(bands), key=lambda band: -own[band].shape[0] * own[band].shape[1]):
+    for band in sorted(
+        range(bands), key=lambda band: -own[band].shape[0] * own[band].shape[1]
+    ):  # bands without pixels stay on 0
+        if not valid[:, band].any():
+            continue
         grid = own[band]
         size = grid.shape[0] * grid.shape[1]
         for index, other in enumerate(grids):

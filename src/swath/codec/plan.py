@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from swath.codec.native import Grid, find, read_grid
+from swath.codec.native import Grid, read_grid
 from swath.codec.stream import Reader, Writer, damaged
 
 if TYPE_CHECKING:
@@ -87,9 +87,10 @@ def groups(dates: int, halvings: int) -> list[Group]:
     return found
 
 
-def plan(number: NDArray[np.int64], good: NDArray[np.bool_], near: tuple[int, ...]) -> Plan:
-    """A plan for whole numbers (T, C, H, W)."""
-    grids, grid = find(number, good)
+def plan(
+    number: NDArray[np.int64], good: NDArray[np.bool_], near: tuple[int, ...], grids: list[Grid], grid: list[int]
+) -> Plan:
+    """A plan for whole numbers (T, C, H, W) whose grids are found."""
     bands = number.shape[1]
     order: list[int] = []
     helpers: list[list[int]] = [[] for _ in range(bands)]

@@ -117,7 +117,7 @@ def _write_stream(out: Writer, values: NDArray[np.int64]) -> None:
     small = values.astype(f"<i{size}")
     if have_codecs() and len(values) > 64:
         out.number({2: 1, 4: 2, 8: 3}[size])
-        out.block(codecs().pcodec_encode(small, level=8))
+        out.block(codecs().pcodec_encode(small, level=12))
         return
     out.number({2: 4, 4: 5, 8: 6}[size])
     out.block(pack_bytes(small, size))

@@ -100,7 +100,7 @@ def walk(
     shape: tuple[int, int, int],
     count: int,
     inverse: Any,
-    others: list[tuple[Details, slice | NDArray[np.intp]]],
+    others: list[tuple[Details, slice | NDArray[np.intp] | None]],
     firsts: NDArray[Any] | None,
     *,
     skip: int = 0,
@@ -108,7 +108,7 @@ def walk(
     """One group of planes (G, H, W): values and details.
 
     count: levels. inverse: 1 / step, in the float type of all arithmetic. others: details of planes known before and which of their dates
-    belong to this group's, the most telling first. firsts: what they show on the coarsest grid. skip: how many of their finest
+    belong to this group's (None: all), the most telling first. firsts: what they show on the coarsest grid. skip: how many of their finest
     levels to leave out.
     """
     edge = 1 << count
@@ -124,13 +124,15 @@ def walk(
             base, features, activity = step.prepare(phase)
             turn = features[:1]
             for place, (known, dates) in enumerate(others):
-                *signs, surprise, size = known[level + skip, phase]
-                features += [sign[dates] for sign in signs]
+                told = known[level + skip, phase]
+                if dates is not None:
+                    told = tuple([part[dates] for part in told])
+                features += told[:-2]
                 if not place:
-                    features.append(surprise[dates])
+                    features.append(told[-2])
                     if slope is not None:
-                        features.append(slope.guess(phase, signs[0][dates]))
-                activity.append(size[dates])
+                        features.append(slope.guess(phase, told[0]))
+                activity.append(told[-1])
             values, surprise, size = pilot.phase(level, phase, base, features, activity)
             step.put(phase, values, size)
             detail = np.subtract(values, base)
@@ -148,7 +150,7 @@ class Slope:
     """
 
     def __init__(
-        self, step: Level, found: Details, other: Details, dates: slice | NDArray[np.intp], level: int, skip: int
+        self, step: Level, found: Details, other: Details, dates: slice | NDArray[np.intp] | None, level: int, skip: int
     ) -> None:
         self.step = step
         self.mine: dict[str, NDArray[Any]] = {}
@@ -160,7 +162,8 @@ class Slope:
         for phase in ("a", "b", "c"):
             if (level, phase) in found:
                 parts(mine)[phase][...] = found[level, phase][0]
-                parts(theirs)[phase][...] = other[level + skip, phase][0][dates]
+                told = other[level + skip, phase][0]
+                parts(theirs)[phase][...] = told if dates is None else told[dates]
         self.mine["grid"], self.theirs["grid"] = mine, theirs
 
     def guess(self, phase: str, theirs: NDArray[Any]) -> Later:

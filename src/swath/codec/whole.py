@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from swath.codec.native import find
 from swath.codec.pilot import Decoding, Encoding
 from swath.codec.plan import MANY, Group, Plan, groups, plan, read_plan
 from swath.codec.planes import read_planes, write_planes
@@ -62,14 +63,14 @@ def _write_walk(
     out: Writer, number: NDArray[np.int64], good: NDArray[np.bool_], near: tuple[int, ...], kind: Any
 ) -> bool:
     """Append what the walk makes of them; False where it would break the bound."""
-    first = plan(number, good, near)
-    turned = number.shape[1] >= MANY and len(first.grids) == 1 and len(set(near)) == 1
+    grids, grid = find(number, good)
+    turned = number.shape[1] >= MANY and len(grids) == 1 and len(set(near)) == 1
     out.number(int(kind is np.float64))
     out.number(int(turned))
     if turned:
         number, good = number.swapaxes(0, 1), good.swapaxes(0, 1)
-        near = near[:1] * number.shape[1]
-        first = plan(number, good, near)
+        near, grid = near[:1] * number.shape[1], [0] * number.shape[1]
+    first = plan(number, good, near, grids, grid)
     first.write(out)
     taken, weights = Taken(), Writer()
     known = Known(first, number.shape, near, kind)
@@ -162,14 +163,14 @@ class Known:
 
     def others(
         self, band: int, helpers: list[int], group: Group
-    ) -> tuple[list[tuple[Details, slice | NDArray[np.intp]]], NDArray[Any] | None]:
+    ) -> tuple[list[tuple[Details, slice | NDArray[np.intp] | None]], NDArray[Any] | None]:
         """Details of helping bands and of the dates on both sides, and their mean on the coarsest grid."""
-        found: list[tuple[Details, slice | NDArray[np.intp]]] = []
+        found: list[tuple[Details, slice | NDArray[np.intp] | None]] = []
         edge = 1 << levels(*self.plan.grids[self.plan.grid[band]].shape)
         bases = []
         for helper in helpers:
             values, parts = self._on_grid(helper, self.plan.grid[band])
-            found.append((parts, group.dates))
+            found.append((parts, group.dates if self.plan.halvings else None))
             bases.append(values[group.dates, ::edge, ::edge])
         if group.before is not None and group.behind is not None:
             bases = []
