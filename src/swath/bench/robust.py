@@ -165,8 +165,7 @@ def _scored(table: Table, sums: Floats) -> Floats:
         return regression.r2(sums)
     right, n = sums[..., 0, :], sums[..., 1, :]
     if table.measure == "balanced":
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(np.nanmean(np.where(n > 0, right / n, np.nan), -1))
+        return _mean_share(right, n)
     total = n.sum(-1)
     return np.asarray(np.where(total > 0, right.sum(-1) / np.where(total > 0, total, 1), np.nan))
 
@@ -236,8 +235,14 @@ def of_class(cells: Sequence[Tally], k: int) -> Floats:
 
 def class_share(sums: Floats) -> Floats:
     """Share lost of summed (..., cells, 2), the mean over cells."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.nanmean(np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan), -1))
+    return _mean_share(sums[..., 0], sums[..., 1])
+
+
+def _mean_share(part: Floats, n: Floats) -> Floats:
+    """Mean over the last axis of part / n where n is above 0; NaN where it never is."""
+    there = n > 0
+    total = np.where(there, part / np.where(there, n, 1), 0).sum(-1)
+    return np.asarray(np.where(there.any(-1), total / np.maximum(there.sum(-1), 1), np.nan))
 
 
 def flipped(table: Table, name: str, level: int) -> Estimate:

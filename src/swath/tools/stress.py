@@ -364,7 +364,8 @@ def _written(
     clean = robust.score(table)
     record = {
         "format": 1, "clean": clean.to_json(), "mean_drop": mean.to_json(), "mean_of": twelve or list(table.names),
-        "mean_drop_balanced": balanced.to_json(), "curves": [c.to_json() for c in curves], "not_tried": dict(plan.left), "notes": list(notes), "items": table.to_json(),
+        "mean_drop_balanced": balanced.to_json(), "curves": [c.to_json() for c in curves],
+        "not_tried": dict(plan.left), "notes": list(notes), "items": table.to_json(),
     }  # fmt: skip
     made = [write_json(folder / "stress.json", record)]
     title = told["title"] or f"{named(told['scenes'])}"
