@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from swath.cube.recoded import Recoded
     from swath.tools.job import Progress
 
-__all__ = ["Curve", "Rate", "curve_of"]
+__all__ = ["Curve", "Rate", "by_place", "curve_of", "map_of", "right_of", "score_of"]
 
 LOOKS = 16  # places of chunks that are measured on each grid
 SHARES = (0.0005, 0.002, 0.005, 0.02)  # of the peak: 5, 20, 50 and 200 of 10 000
@@ -101,7 +101,7 @@ def curve_of(
     steps = _steps(parts, peaks, asked)
     from swath.cube.recoded import Recoded
 
-    trained = _map_of([p.source for p in parts], parts, labels, options, seed) if labels is not None else None
+    trained = map_of([p.source for p in parts], parts, labels, options, seed) if labels is not None else None
     rates: list[Rate] = []
     pictures: dict[str, np.ndarray] = {}
     looked, band = (0, 0), ""
@@ -122,7 +122,7 @@ def curve_of(
         notes.append(
             f"sizes and errors were measured on {looked[0]} of {looked[1]} places, spread evenly over the scene"
         )
-    score = None if trained is None else _score(trained[0], seed, _simulated(parts))
+    score = None if trained is None else score_of(trained[0], seed, _simulated(parts))
     return Curve(tuple(rates), said, looked, pictures, band, score, tuple(notes))
 
 
@@ -256,7 +256,7 @@ def _index_errors(coded: Sequence[Recoded]) -> dict[str, tuple[float, float]]:
     return out
 
 
-def _map_of(
+def map_of(
     sources: Sequence[Any], parts: Sequence[Part], labels: Any, options: dict[str, Any], seed: int
 ) -> tuple[Mapper, list[str]]:
     """The quick map of `swath map --fast` on some stored numbers: labels, blocks and folds depend on the labels alone."""
@@ -291,24 +291,24 @@ def _with_map(
 ) -> Rate:  # fmt: skip
     """The rate with the map on its decoded pixels, and what that map lost."""
     try:
-        mapper, _ = _map_of(coded, parts, labels, options, seed)
+        mapper, _ = map_of(coded, parts, labels, options, seed)
     except LabelError:
         return rate
     simulated = _simulated(parts)
-    before, after = _right(original[0]), _right(mapper)
+    before, after = right_of(original[0]), right_of(mapper)
     ours, theirs = original[0].training, mapper.training
     if len(before) != len(after) or not np.array_equal(ours.index, theirs.index):
         raise SwathError(
             rule="packing keeps what is missing", got="other labels lie on missing pixels", remedy="report this"
         )
     both = np.isfinite(before) & np.isfinite(after)
-    loss = _by_place(
+    loss = by_place(
         (before - after)[both], ours.place[both], "original minus decoded, paired by place", seed, simulated
     )
-    return replace(rate, score=_score(mapper, seed, simulated), loss=loss)
+    return replace(rate, score=score_of(mapper, seed, simulated), loss=loss)
 
 
-def _right(mapper: Mapper) -> np.ndarray:
+def right_of(mapper: Mapper) -> np.ndarray:
     """(n,) 1 where the label was predicted rightly by a model that never saw its place (of numbers, 1 - squared error in
     parts of the variance); NaN where not scorable.
     """
@@ -317,14 +317,16 @@ def _right(mapper: Mapper) -> np.ndarray:
     return np.where(mapper.oof.scorable, value.argmax(1) == y if mapper.kind == "class" else near, np.nan)
 
 
-def _score(mapper: Mapper, seed: int, simulated: bool) -> Estimate:
-    right = _right(mapper)
-    good = np.isfinite(right)
+def score_of(mapper: Mapper, seed: int, simulated: bool) -> Estimate:
+    """The map's score at places that it never saw, with its interval over places."""
+    found = right_of(mapper)
+    good = np.isfinite(found)
     word = "overall accuracy" if mapper.kind == "class" else "R2"
-    return _by_place(right[good], mapper.training.place[good], f"{word} at places held out", seed, simulated)
+    return by_place(found[good], mapper.training.place[good], f"{word} at places held out", seed, simulated)
 
 
-def _by_place(value: np.ndarray, place: np.ndarray, method: str, seed: int, simulated: bool) -> Estimate:
+def by_place(value: np.ndarray, place: np.ndarray, method: str, seed: int, simulated: bool) -> Estimate:
+    """Mean of `value` (n,) with an interval that resamples whole places (n,)."""
     _, at, count = np.unique(place, return_inverse=True, return_counts=True)
     parts = np.stack([np.bincount(at.ravel(), weights=value), count.astype(float)], axis=1)
     return block_bootstrap(
