@@ -48,7 +48,7 @@ CARD = Card(
 SCALES = {
     "small": Sizes(),
     "paper": Sizes(dim=384, depth=12, heads=6),
-    "test": Sizes(16, 1, 2, 40, 8, 2, (2, 0), (1, 4), 240, 60, 3, 2, 20),
+    "test": Sizes(16, 1, 2, 40, 8, 2, (2, 0), (1, 4), 240, 60, 3, 2, 20, 20),
 }
 
 

@@ -50,7 +50,8 @@ PLAIN: dict[str, Any] = {
 class Sizes:
     """depth, dim: of the decoder. steps of `batch` rows a task. folds; labels per class; thin: every n-th date is kept.
 
-    made: places of the simulated arm, half of them for the test. draws of a free-running forecast.
+    made: places of the simulated arm, half of them for the test. draws of a free-running forecast. value_folds,
+    value_steps: of gaps and forecasts.
     """
 
     dim: int = 64
@@ -58,13 +59,14 @@ class Sizes:
     heads: int = 4
     steps: int = 200
     batch: int = 32
-    folds: int = 5
+    folds: int = 4
     labels: tuple[int, ...] = (5, 20, 0)
     thin: tuple[int, ...] = (1, 2, 4, 8)
     made: int = 5000
     made_steps: int = 400
     draws: int = 20
-    value_folds: int = 3
+    value_folds: int = 2
+    value_steps: int = 300
     trees: int = 500
 
     def plan(self, tasks: tuple[str, ...], *, steps: int = 0, dates: int = 64, seed: int = 0) -> Plan:
@@ -202,7 +204,7 @@ def _one_file(data: Path, sizes: Sizes, seed: int, out: Path, facts: dict[str, A
     kinds = ("crop", "forecast", "impute")
     fan: dict[str, Any] = {}
     for k, (train, test) in enumerate(seasons.folds(sizes.value_folds, seed)):
-        plan = sizes.plan(kinds, dates=48, seed=seed + k)
+        plan = sizes.plan(kinds, steps=sizes.value_steps, dates=48, seed=seed + k)
         multi = both.learn(plan, train, test)
         single = {t: both.learn(replace(plan, tasks=(t,)), train, test) for t in kinds}
         answers.put(one, test, seasons.probability(multi, test))
@@ -348,10 +350,11 @@ def ablated(model: Deco, given: Mapping[str, Series], seed: int) -> dict[str, np
     mixed = deco_input.crop(sight, model.vocabulary, space, random=np.random.default_rng(seed)).to("cpu")
     with torch.inference_mode():
         hidden = model(mixed)[torch.arange(len(sight)), mixed.last]
+        shuffled = model.probability(hidden, space).numpy()
     return {
         f"{OURS}, wrong task symbol": deco_say.answers(model, sight, task=wrong)[0],
         f"{OURS}, no labels symbol": deco_say.answers(model, sight, labels=False)[0],
-        f"{OURS}, dates in random order": model.probability(hidden, space).numpy(),
+        f"{OURS}, dates in random order": shuffled,
     }
 
 
