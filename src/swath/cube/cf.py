@@ -65,7 +65,7 @@ def _coordinates(variables: Mapping[str, Variable], *, own: bool = False) -> set
     """Names that are axes, bounds or grid mappings of others, hence no bands; in stores of our own also what tells of others
     (intervals of filled values).
     """
-    keys = ("bounds", "grid_mapping", "coordinates", "cell_measures", "climatology")
+    keys: tuple[str, ...] = ("bounds", "grid_mapping", "coordinates", "cell_measures", "climatology")
     keys += ("ancillary_variables",) if own else ()
     names = {v.name for v in variables.values() if len(v.dims) == 1 and v.dims[0].rsplit("/", 1)[-1] == v.leaf}
     for variable in variables.values():

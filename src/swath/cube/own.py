@@ -60,6 +60,10 @@ def _on_its_grid(
     from odc.geo.geobox import GeoBox
 
     mapping, y, x = (variables.get(k) for k in ("spatial_ref", "y", "x"))
+    if mapping is None and y is not None and x is not None and _counted(y) and _counted(x):
+        notes = tuple(n for n in layer.notes if not n.startswith(("rows run", "columns run")))
+        straight = replace(source, flip_y=False, flip_x=False, roll=0)
+        return replace(layer, source=straight, geobox=None, notes=notes), straight
     numbers = str(mapping.attrs.get("GeoTransform", "")).split() if mapping is not None else []
     if len(numbers) != 6 or mapping is None or y is None or x is None or 0 in (*y.shape, *x.shape):
         return layer, source
@@ -79,6 +83,12 @@ def _on_its_grid(
     there = np.array(tuple(layer.geobox.affine)[:6])
     near = np.abs(there - np.array(tuple(whole)[:6])) <= 1e-6 * np.array([1, 1, abs(a), 1, 1, abs(e)])
     return (replace(layer, geobox=GeoBox(size, whole, layer.geobox.crs)) if near.all() else layer), source
+
+
+def _counted(axis: Variable) -> bool:
+    """Whether an axis counts pixels from 0.5 on, as cubes without a georeference do."""
+    values = np.asarray(axis.load())
+    return values.ndim == 1 and values.size > 0 and bool((values == np.arange(values.size) + 0.5).all())
 
 
 def _flag(source: VariableSource, values: Variable, variables: Mapping[str, Variable]) -> VariableSource | None:

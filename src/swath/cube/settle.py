@@ -72,7 +72,8 @@ def settle(
         band, doubt = _band(own, matched.get(i), sensor, seen[i], kind, told, stem, layer.tags)
         if doubt:
             doubts.append(i)
-        bands.append(replace(band, nodata=nodata[i], gsd=_native(band.gsd, gsd)))
+        native = band.gsd if own.gsd is not None else _native(band.gsd, gsd)
+        bands.append(replace(band, nodata=nodata[i], gsd=native))
     if offset is not None or scale is not None:
         bands = _asked(bands, matched, seen, offset, scale, notes)
         doubts = []
