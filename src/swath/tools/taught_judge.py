@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from swath.baseline import learner
 from swath.baseline import temperature as temper
-from swath.baseline.series import linear, previous
+from swath.baseline.series import linear
 from swath.estimate import Estimate, block_bootstrap
 from swath.metric import reliability as bins
 from swath.predict.solved import Evidence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "judged"]
 
-HIDDEN, AHEAD = 0.2, 0.75  # share of clear dates that are asked; share of the dates that a forecast knows
+HIDDEN, AHEAD = 0.2, 0.75  # share of clear dates that are asked; share of the dates that a judged forecast knows
 OURS = "decoder"
 
 
@@ -76,6 +76,14 @@ def judged(lesson: Lesson, plan: Plan, space: str, *, simulated: bool, progress:
     errors: dict[str, list[tuple[np.ndarray, ...]]] = {}
     spreads: list[dict[str, float]] = []
     table = stacked(lesson.series)
+    past, limit = _past(lesson) if "forecast" in plan.tasks else (None, 0.0)
+    if "forecast" in plan.tasks:
+        found.notes.append(
+            "forecasts are not judged: the places have different dates, or too few"
+            if past is None
+            else f"forecasts are judged on the dates from {np.datetime64(int(limit), 'D')} on, in places left out, by a decoder "
+            "that saw earlier dates alone"
+        )
     for k, (train, test) in enumerate(deal):
         held = np.isin(lesson.places.id, lesson.places.id[which[test]])
         inside = np.setdiff1d(np.flatnonzero(~held), which[deal.close[k]])
@@ -83,7 +91,13 @@ def judged(lesson: Lesson, plan: Plan, space: str, *, simulated: bool, progress:
         if crop:
             _classes(answers, lesson, model, table, which[train], at[test], test, space, plan.seed)
             found.scorable[test] = np.isin(lesson.y[at[test]], np.unique(lesson.y[which[train]]))
-        spreads.append(_values(errors, model, lesson, np.flatnonzero(held), plan))
+        rest = np.flatnonzero(held)
+        spreads.append(_filled(errors, model, lesson, rest, plan))
+        if past is not None:
+            ahead = trained(
+                past, replace(plan, tasks=("forecast",)), space, inside, progress, f"forecasts, fold {k + 1}"
+            )
+            spreads[-1] |= _ahead(errors, ahead, lesson, rest, plan, limit)
     found.spread = {
         t: round(float(np.mean([s[t] for s in spreads if t in s])), 4)
         for t in plan.tasks
@@ -159,34 +173,67 @@ def _class_rows(found: Found, answers: dict[str, np.ndarray], lesson: Lesson, se
     found.notes.append(made.words)
 
 
-def _values(
+def _past(lesson: Lesson) -> tuple[Lesson | None, float]:
+    """The same pixels without the last quarter of the time, and its first day; None where dates differ between places."""
+    shared = [np.isfinite(s.day).all() and (s.day == s.day[:1]).all() for s in lesson.series.values()]
+    if not all(shared):
+        return None, 0.0
+    days = np.unique(np.concatenate([s.day[0] for s in lesson.series.values()]))
+    limit = float(days[min(int(AHEAD * len(days)), len(days) - 1)])
+    parts = {k: s.dates(s.day[0] < limit) for k, s in lesson.series.items()}
+    if any(s.values.shape[1] < 3 or s.values.shape[1] == lesson.series[k].values.shape[1] for k, s in parts.items()):
+        return None, 0.0
+    return replace(lesson, series=parts), limit
+
+
+def _filled(
     errors: dict[str, list[tuple[np.ndarray, ...]]], model: Deco, lesson: Lesson, held: np.ndarray, plan: Plan
 ) -> dict[str, float]:
-    """Errors in deviations of the bands, of hidden dates and of coming ones, at places left out; and the spread of intervals."""
+    """Errors in deviations of the bands, of hidden dates at places left out; and the spread of intervals."""
     from swath.train.series import spread_of
 
+    if "impute" not in plan.tasks:
+        return {}
     rng = np.random.default_rng([plan.seed, 17])
     for name, s in lesson.series.items():
         s = s.rows(held)
-        number = model.vocabulary.sensor(name)
-        std = model.std[number, : len(s.bands)].numpy()
-        if "impute" in plan.tasks and len(s):
-            asked = np.asarray((rng.random(s.day.shape) < HIDDEN) & s.valid.any(-1))
-            clear = s.without(asked)
-            turned = (clear.values.transpose(0, 2, 1), clear.valid.transpose(0, 2, 1))
-            line = linear(np.nan_to_num(turned[0]), turned[1], np.nan_to_num(s.day)[:, None]).transpose(0, 2, 1)
-            _errors(errors, f"fill/{name}", s, asked, std, {OURS: model.fill(s, asked).value, "linear in time": line})
-        count = np.isfinite(s.day).all(0).sum()
-        cut = int(AHEAD * count)
-        if "forecast" in plan.tasks and 2 <= cut < count and (np.diff(s.day[:, :count], axis=1) > 0).all():
-            known, days = s.dates(slice(0, cut)), s.day[:, cut:count]
-            said = model.forecast(known, days).value
-            last = previous(np.nan_to_num(known.values).transpose(0, 2, 1), known.valid.transpose(0, 2, 1))[..., -1]
-            seen = known.valid[:, -1]
-            last = np.where(seen, known.values[:, -1], last)[:, None].repeat(days.shape[1], 1)
-            rest = s.dates(slice(cut, count))
-            _errors(errors, f"forecast/{name}", rest, rest.valid.any(-1), std, {OURS: said, "last value": last})
-    return spread_of(model, lesson.series, held, seed=plan.seed) if set(plan.tasks) - {"crop"} else {}
+        asked = np.asarray((rng.random(s.day.shape) < HIDDEN) & s.valid.any(-1))
+        clear = s.without(asked)
+        turned = (clear.values.transpose(0, 2, 1), clear.valid.transpose(0, 2, 1))
+        line = linear(np.nan_to_num(turned[0]), turned[1], np.nan_to_num(s.day)[:, None]).transpose(0, 2, 1)
+        said = {OURS: model.fill(s, asked).value, "linear in time": line}
+        _errors(errors, f"fill/{name}", s, asked, _scale(model, name, s), said)
+    found = spread_of(model, lesson.series, held, seed=plan.seed)
+    return {t: v for t, v in found.items() if t != "forecast"}
+
+
+def _ahead(
+    errors: dict[str, list[tuple[np.ndarray, ...]]],
+    model: Deco,
+    lesson: Lesson,
+    held: np.ndarray,
+    plan: Plan,
+    limit: float,
+) -> dict[str, float]:
+    """The same of dates from `limit` on, which the model saw nowhere."""
+    from swath.baseline.plain import Climatology, LastValue
+    from swath.train.series import spread_of
+
+    for name, s in lesson.series.items():
+        s = s.rows(held)
+        known, rest = s.dates(s.day[0] < limit), s.dates(s.day[0] >= limit)
+        if not (np.diff(rest.day, axis=1) > 0).all():
+            continue
+        said = {OURS: model.forecast(known, rest.day).value}
+        for plain in (LastValue(), Climatology()):
+            said[plain.name] = plain.fit(known).forecast(known, rest.day[0]).value
+        _errors(errors, f"forecast/{name}", rest, rest.valid.any(-1), _scale(model, name, s), said)
+    return spread_of(model, lesson.series, held, seed=plan.seed)
+
+
+def _scale(model: Deco, name: str, s: Series) -> np.ndarray:
+    """The deviations of a sensor's bands in training."""
+    return np.asarray(model.std[model.vocabulary.sensor(name), : len(s.bands)].numpy())
 
 
 def _errors(
@@ -225,13 +272,14 @@ def _value_rows(
             sums[method], _root, unit="deviations", n=int(n.sum()), method=words, seed=seed, simulated=simulated
         )
         rows.append((task, method, metric, got))
-    plain = next(m for m in sums if m != OURS)
-    both = np.concatenate([sums[OURS], sums[plain]], 1)
-    less = block_bootstrap(
-        both, lambda s: _root(s[..., 2:]) - _root(s[..., :2]), unit="deviations", n=int(both[:, 1].sum()),
-        method=f"paired by place; {words}", seed=seed, simulated=simulated,
-    )  # fmt: skip
-    return [*rows, (task, f"{plain} - {OURS}", metric, less)]
+    for plain in (m for m in sums if m != OURS):
+        both = np.concatenate([sums[OURS], sums[plain]], 1)
+        less = block_bootstrap(
+            both, lambda s: _root(s[..., 2:]) - _root(s[..., :2]), unit="deviations", n=int(both[:, 1].sum()),
+            method=f"paired by place; {words}", seed=seed, simulated=simulated,
+        )  # fmt: skip
+        rows.append((task, f"{plain} - {OURS}", metric, less))
+    return rows
 
 
 def _root(s: np.ndarray) -> np.ndarray:
