@@ -57,7 +57,7 @@ class Sizes:
     dim: int = 64
     depth: int = 3
     heads: int = 4
-    steps: int = 200
+    steps: int = 170
     batch: int = 32
     folds: int = 4
     labels: tuple[int, ...] = (5, 20, 0)
@@ -66,7 +66,7 @@ class Sizes:
     made_steps: int = 400
     draws: int = 20
     value_folds: int = 2
-    value_steps: int = 300
+    value_steps: int = 240
     trees: int = 500
 
     def plan(self, tasks: tuple[str, ...], *, steps: int = 0, dates: int = 64, seed: int = 0) -> Plan:
