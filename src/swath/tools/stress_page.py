@@ -18,10 +18,11 @@ from swath.report.plots import Line
 from swath.report.stress_page import Page, Shown, write
 from swath.report.stress_plots import Heat, examples, grid, heat
 from swath.tools.stressing import Chip, Plan
-from swath.transform.corrupt import corrupt_batch
+from swath.transform.corrupt import corrupt, why_not
 from swath.transform.severity import TABLE, TWELVE, strength
 
 if TYPE_CHECKING:
+    from swath.batch import Pixels
     from swath.tools.scenes import Opened
 
 __all__ = ["lead_of", "make", "spoken"]
@@ -261,26 +262,22 @@ def _examples(folder: Path, chips: Sequence[Chip], plan: Plan, opened: Opened) -
     levels = [v for v in SHOWN if v in plan.levels] or list(plan.levels)[:3]
     rows = {}
     for corruption in plan.names:
-        pictures = []
-        for level in (0, *levels):
-            worse = corrupt_batch(
-                replace(chip.batch, key=(chip.key,), target=None),
-                corruption,
-                level,
-                options=plan.options,
-                keep=plan.keep,
-            ).pixels[name]
+        if why_not(corruption, pixels.bands, pixels.values.shape[1]):
+            continue  # it acts on another sensor than the one shown
+        pictures = [_coloured(pixels.values[0, date][bands], pixels.valid[0, date][bands], ends)[cut]]
+        for level in levels:
+            worse = corrupt(pixels, corruption, level, (chip.key,), options=plan.options[name])
             at = date
-            if corruption in ("missing_dates", "misregistration") and len(worse.values[0]) > 1 and level:
-                changed = [
-                    not np.array_equal(worse.values[0, t], pixels.values[0, t], equal_nan=True)
-                    for t in range(len(worse.values[0]))
-                ]
-                at = changed.index(True) if any(changed) else date
+            if corruption in ("missing_dates", "misregistration"):
+                at = next((t for t in range(len(worse.values[0])) if _other(worse, pixels, t)), date)
             pictures.append(_coloured(worse.values[0, at][bands], worse.valid[0, at][bands], ends)[cut])
         rows[spoken(corruption)] = pictures
     path = examples(rows, folder / "examples.png", heads=["undamaged", *(f"level {v}" for v in levels)])
     return path, f"{name}, {words}; the middle of a window, one stretch for all; magenta: no value"
+
+
+def _other(worse: Pixels, clean: Pixels, date: int) -> bool:
+    return not np.array_equal(worse.values[0, date], clean.values[0, date], equal_nan=True)
 
 
 def _coloured(values: np.ndarray, valid: np.ndarray, ends: np.ndarray) -> np.ndarray:

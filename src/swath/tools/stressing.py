@@ -76,16 +76,15 @@ def fitting(
         reasons = [why_not(name, own, dates[n]) for n, own in bands.items() if n not in keep or name in GEOMETRIC]
         if not reasons or all(reasons):
             left[name] = reasons[0] if reasons else "only elevation is read"
-    stretches: dict[str, Stretch | None] = dict.fromkeys(bands)
-    if len(chips) > 1:  # windows of one scene share its range
-        stretches = {name: _stretch([c.batch.pixels[name] for c in chips]) for name in bands}
-    options = {name: Options(scale_of=scale_of, stretch=stretches[name]) for name in bands}
+    # windows of one scene share its range, found once
+    options = {n: Options(scale_of=scale_of, stretch=_stretch([c.batch.pixels[n] for c in chips])) for n in bands}
     return Plan(tuple(n for n in asked if n not in left), tuple(levels), options, keep, left)
 
 
 def _stretch(parts: Sequence[Pixels]) -> Stretch:
-    """Of every fourth row and column of all windows together."""
-    flat = [(p.values[0][..., ::4, ::4], p.valid[0][..., ::4, ::4]) for p in parts]
+    """Of one window, or of every fourth row and column of several together."""
+    step = 1 if len(parts) == 1 else 4
+    flat = [(p.values[0][..., ::step, ::step], p.valid[0][..., ::step, ::step]) for p in parts]
     values, valid = (np.concatenate([a[i].reshape(*a[i].shape[:2], -1) for a in flat], 2) for i in (0, 1))
     return stretch_of(values, valid)
 

@@ -206,7 +206,7 @@ def gaps(view: View, width: float) -> Worse:
     """
     t, _, h, w = view.values.shape
     diagonal = np.arange(h)[:, None] + np.arange(w)[None]
-    start = view.rng.integers(h, size=t) + view.rng.integers(w, size=t)
+    start = np.asarray(view.rng.integers(h, size=t) + view.rng.integers(w, size=t))
     period = PERIOD * math.sqrt(2)
     apart = np.abs((diagonal - start[:, None, None, None] + period / 2) % period - period / 2)
     lost = apart <= width * math.sqrt(2) / 2
