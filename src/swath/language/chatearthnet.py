@@ -36,7 +36,10 @@ def listed(s: Speech) -> list[Said]:
     f = s.facts
     order = f.ranking()
     if not order:
-        return [Said("all classes, most first: none has enough pixels", (), False), *_unmapped(s)]
+        return [
+            Said("all classes, most first: none has enough pixels", (Claim("unknown", word="thin"),), False),
+            *_unmapped(s),
+        ]
     names = [f.classes[k].noun for k in order]
     ranks = tuple(Claim("dominant", (k,), word=str(i + 1)) for i, k in enumerate(order))
     lines = [Said(f"all classes, most first: {', '.join(names)}", ranks, False)]
@@ -60,11 +63,13 @@ def _empty(s: Speech, region: str, *, prose: bool) -> Said:
     f = s.facts
     place = s.place(region) if prose else f"the {_NAMES[region]}"
     if f.known(region) + f.unknown(region) == 0:
-        return Said(f"the map is too small to have a part called {place.removeprefix('the ')}", (), prose)
+        claim = Claim("unknown", region=region, word="tiny")
+        return Said(f"the map is too small to have a part called {place.removeprefix('the ')}", (claim,), prose)
     if not f.known(region):
         claim = Claim("unknown", region=region, low=100, unit="%")
         return Said(f"nothing is mapped in {place}", (claim,), prose)
-    return Said(f"in {place} no class has enough pixels to be listed", (), prose)
+    thin = Claim("unknown", region=region, word="thin")
+    return Said(f"in {place} no class has enough pixels to be listed", (thin,), prose)
 
 
 def prose(s: Speech) -> list[Said]:

@@ -38,6 +38,11 @@ class Claim:
     window: tuple[int, int, int, int] | None = field(default=None, compare=False)
     sentence: int = field(default=-1, compare=False)
 
+    def __post_init__(self) -> None:
+        """Bounds to ten digits, so that the same number written and read is the same claim."""
+        for name in ("low", "high"):
+            object.__setattr__(self, name, float(f"{getattr(self, name):.10g}"))
+
     def to_json(self, facts: SceneFacts) -> dict[str, Any]:
         """Plain values with class names; `true` is judged anew."""
         names = [c.name for c in facts.classes]
@@ -291,6 +296,11 @@ def _shape(c: Claim, f: SceneFacts) -> Judged:
 
 
 def _unknown(c: Claim, f: SceneFacts) -> Judged:
+    """Share of all pixels without a class. word "thin": no class reaches the floor; "tiny": the region has no pixel at all."""
+    if c.word == "thin":
+        return not f.ranking(c.region), f"{len(f.ranking(c.region))} classes reach the floor{_at(c.region)}"
+    if c.word == "tiny":
+        return f.known(c.region) + f.unknown(c.region) == 0, f"{f.known(c.region)} pixels{_at(c.region)}"
     actual = f.unknown_share(c.region)
     if c.word == "some":
         return actual > 0, f"{_pct(actual)} without a class{_at(c.region)}"
@@ -356,6 +366,8 @@ def _became(c: Claim, f: SceneFacts) -> Judged:
     change = _last(f)
     if change is None:
         return None, _ONE
+    if c.word == "none":
+        return change.total() == 0, f"{change.total()} pixels have a class on both dates"
     old = c.classes or tuple(range(len(change.classes)))
     new = c.other or tuple(range(len(f.classes)))
     cells = None if c.region == "scene" else REGIONS[c.region]
@@ -364,7 +376,10 @@ def _became(c: Claim, f: SceneFacts) -> Judged:
     if c.word == "where":
         everything = change.became(old, new)[0]
         inside = Fraction(pixels, everything) if everything else Fraction(0)
-        return 100 * float(inside) > 50, f"{_pct(inside)} of it lies{_at(c.region)}"
+        least = max(50.0, c.low)
+        return (
+            100 * float(inside) > least if least == 50 else 100 * float(inside) >= least
+        ), f"{_pct(inside)} of it lies{_at(c.region)}"
     if not c.unit:
         return pixels > 0, words
     if c.unit == "%":

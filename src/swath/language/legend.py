@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from swath.errors import LabelError
-from swath.language.nouns import CONCEPTS, concept_of, plain
+from swath.language.nouns import CONCEPTS, concept_of, family_of, plain
 
 __all__ = ["KNOWN", "Class", "Legend", "legend_of", "read_legend"]
 
@@ -225,7 +225,8 @@ def writing_nouns(legend: Legend) -> dict[int, tuple[tuple[str, bool], ...]]:
     own = {c.noun.lower() for c in legend.classes}
     count: dict[str, int] = {}
     for c in legend.classes:
-        count[c.concept] = count.get(c.concept, 0) + 1
+        family = c.concept or family_of(c.name)
+        count[family] = count.get(family, 0) + 1
     made: dict[int, tuple[tuple[str, bool], ...]] = {}
     for i, c in enumerate(legend.classes):
         more: tuple[tuple[str, bool], ...] = ()

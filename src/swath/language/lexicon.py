@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import product
 
 from swath.language.facts import LEVELS
@@ -15,8 +16,25 @@ Entry = tuple[str, object]
 
 def tokens(text: str) -> list[str]:
     """Lower-case words, numbers and marks; spellings of units and directions made one."""
+    return list(_tokens(text))
+
+
+_COMPOUND = [
+    (re.compile(r"\b(?:deforestation|clear-?felling|logging)\b"), "forest loss"),
+    (re.compile(r"\b(?:reforestation|afforestation|forest regrowth)\b"), "forest growth"),
+    (re.compile(r"\b(?:urbani[sz]ation|urban sprawl|urban expansion|urban growth)\b"), "urban growth"),
+    (re.compile(r"\b(?:a number of|a couple of|a handful of|a few|a variety of)\b"), "several"),
+]
+"""Words that are a class and a change in one."""
+
+
+@lru_cache(maxsize=16384)
+def _tokens(text: str) -> tuple[str, ...]:
     t = text.lower().replace("\u2019", "'").replace("\u00b2", "2").replace("\u2013", "-").replace("\u2014", " , ")
     t = re.sub(r"(\d),(?=\d{3}\b)", r"\1", t)
+    t = re.sub(r"(\d)-(?=\d)", r"\1 to ", t)
+    for pattern, words in _COMPOUND:
+        t = pattern.sub(words, t)
     t = re.sub(r"\b(north|south)[- ]?(east|west)(ern(?:most)?)?(?:ward|wards|erly)?\b", r"\1\2\3", t)
     t = re.sub(r"\b(?:per ?cent|percent|pct)\b", "%", t)
     t = re.sub(r"\bsquare kilomet(?:er|re)s?\b|\bsq\.? ?km\b|\bkm ?\^?2\b", "km2", t)
@@ -28,7 +46,7 @@ def tokens(text: str) -> list[str]:
     t = re.sub(r"n't\b", " not", t)
     t = re.sub(r"'s\b", "", t)
     t = re.sub(r"(?<=[a-z0-9])-(?=[a-z0-9])", " ", t)
-    return re.findall(r"\d+(?:\.\d+)?|%|[^\W\d_][\w']*|[,;:()/&+]", t)
+    return tuple(re.findall(r"\d+(?:\.\d+)?|%|[^\W\d_][\w']*|[,;:()/&+]", t))
 
 
 def _all(kind: str, **groups: str) -> dict[str, Entry]:
@@ -126,7 +144,7 @@ PHRASES: dict[str, Entry] = {
         "prevailing, main, main land cover, main cover, main theme, main class, most extensive, most common, most widespread, "
         "most abundant, most frequent, largest part, largest share, largest portion, largest fraction, largest class, largest area, "
         "largest cover, biggest part, biggest share, biggest class, biggest area, leads, lead, leading, ranks first, rank first, "
-        "comes first, principal, most prominent, most prevalent, commonest, top spot, first place, most plentiful, "
+        "comes first, come first, principal, most prominent, most prevalent, commonest, top spot, first place, most plentiful, "
         "largest single, largest of all, in the majority, widest cover, foremost, largest land cover, number one, tops the list",
     ),
     **_list("DOM", 2, "second most common, second most extensive, second most widespread, second largest, comes second, come second, "
@@ -182,6 +200,9 @@ PHRASES: dict[str, Entry] = {
     "no pixel of the scene has a class, map is empty"),
     **_list("UNKNOWN", "none", "every pixel has a class, no pixel is without a class, fully mapped, no gaps, no data gaps, "
             "all pixels have a class, every pixel is classified, nothing is unmapped, no missing data, no unmapped pixels"),
+    **_list("THIN", "", "no class has enough pixels to be listed, none has enough pixels, no class has enough pixels"),
+    **_list("APART", "", "have no pixel with a class in common"),
+    **_list("TINY", "", "too small to have a part called"),
     **_list("SURE", "", "sure of, sure, confident, certain, confidence, certainty"),
     **_list("UNSURE", "", "unsure, uncertain, in doubt, doubtful, not sure"),
     **_list("ADJUSTED", "", "adjusted for the map own errors, adjusted for errors, error adjusted, adjusted"),
@@ -192,7 +213,8 @@ PHRASES: dict[str, Entry] = {
             "fell to, cut down for, has been made into, ploughed into, reverted to, flooded by, yielded to"),
     **_list("FROM", "", "went from, changed from, moved from, passed from, switched from, shifted from, turned from"),
     **_list("REPLACED", "", "replaced, displaced, took over, took the place of, expanded into, encroached on, encroached upon, "
-            "spread into, swallowed, has replaced, supplanted, advanced into, grew into, took"),
+            "spread into, swallowed, consumed, devoured, ate, ate into, ate up, encroaches on, has replaced, supplanted, "
+            "advanced into, grew into, took"),
     **_list("LOST", "", "lost, loses, shrank, shrunk, shrunken, declined, decreased, retreated, dwindled, fell, dropped, "
     "contracted, receded, "
             "diminished, decline, loss, loss of, was reduced, were reduced, shrinks, gave up, reduction, decrease, reduced"),
@@ -210,7 +232,8 @@ PHRASES: dict[str, Entry] = {
             "no pixel changed its class, stable, constant, remained stable, not changed, stayed as it was, held steady, "
             "is as large as before, "
             "kept its extent, no difference, nothing is different, without change"),
-    **_list("CHANGED", "", "changed, changed its class, change, has changed, have changed, altered, is different, "
+    **_list("CHANGED", "", "changes, the changes, the change, all changes, changed, changed its class, change, has changed, "
+    "have changed, altered, is different, "
     "are different, was altered"),
     **_list("COST", "", "at the expense of, at the cost of"),
     **_list("THEN", "", "before, previously, formerly, at first, used to be, at the earlier date, on the earlier map, "
@@ -256,7 +279,6 @@ PHRASES |= {
         "all in all",
         "in all",
         "on the whole",
-        "is too small",
     )
 }
 

@@ -62,7 +62,7 @@ def parse(sentence: str, facts: SceneFacts, vocabulary: Vocabulary | None = None
         _read(clause)
         made.claims += clause.claims
         words = [x.text for x in part if x.kind in ("W", "BLIND") and not x.used]
-        loose = [x.text for x in part if x.kind in ("N", "RATIO", "U", "REL") and not x.used]
+        loose = [x.text for x in part if x.kind in ("N", "RATIO", "U", "REL") and not x.used and x.text not in _BARE]
         made.unread += words + loose
         strong = any(c.kind in _STRONG for c in clause.claims)
         if (words and not strong) or loose or len(words) > 3 or any(x.kind == "BLIND" for x in part):
@@ -75,6 +75,9 @@ def parse(sentence: str, facts: SceneFacts, vocabulary: Vocabulary | None = None
         largest = clause.largest
     made.claims = _tidy(made.claims)
     return made
+
+
+_BARE = ("pixel", "pixels", "one", "%", "ha")
 
 
 def _tidy(claims: list[Claim]) -> list[Claim]:
@@ -157,6 +160,16 @@ def _unknown(c: Clause) -> None:
             c.items[j].used = True
 
 
+def _thin(c: Clause) -> None:
+    for i in c.of("APART"):
+        c.items[i].used = True
+        c.claims.append(Claim("became", word="none"))
+    for i in c.of("THIN", "TINY"):
+        c.items[i].used = True
+        places = c.places or [str(c.items[j].value) for j in c.of("R")] or ["scene"]
+        c.claims += [Claim("unknown", region=r, word=c.items[i].kind.lower()) for r in places]
+
+
 def _sure(c: Clause) -> None:
     for i in c.of("SURE", "UNSURE"):
         x = c.items[i]
@@ -173,6 +186,9 @@ def _sure(c: Clause) -> None:
 
 
 def _compare(c: Clause) -> None:
+    for i, x in enumerate(c.items):  # "larger than": no largest patch is meant
+        if x.kind == "LARGEST" and x.text in ("larger", "bigger") and any(y.kind == "THAN" for y in c.items[i:]):
+            x.kind, x.value = "CMP", "more"
     for i, x in enumerate(c.items):
         if x.used:
             continue
@@ -220,6 +236,9 @@ def _pair(c: Clause, i: int, than: int, low: float, high: float, way: str, scene
             c.claims.append(Claim("present", absent=words))
     if not (one[0] and two[0]):
         return None
+    if one[0] == two[0]:  # the lake here and the lake there
+        c.items.append(Item("BLIND", _text(c, i), _text(c, i), 0))
+        return None
     negated = is_negated(c, left[-1] if left[-1] < i else 0, than)
     region = regions(c, right[-1])[0]
     a, b = (one[0], two[0]) if way == "more" else (two[0], one[0])
@@ -229,6 +248,11 @@ def _pair(c: Clause, i: int, than: int, low: float, high: float, way: str, scene
     for j in c.of("R"):
         c.items[j].used = True
     return None
+
+
+def _text(c: Clause, i: int) -> str:
+    """The word at a position."""
+    return c.items[i].text
 
 
 def _touch(c: Clause) -> None:
@@ -246,7 +270,7 @@ def _touch(c: Clause) -> None:
         if not left:
             continue
         x.used = True
-        negated = is_negated(c, left[0] - 2, right[0])
+        negated = is_negated(c, left[0] - 2, max(right[0], i))
         for a in left:
             for b in right:
                 one, two = c.classes([a]), c.classes([b])
@@ -294,7 +318,12 @@ def _counts(c: Clause) -> None:
             for j in range(i + 1, min(i + 5, len(c.items)))
             if c.items[j].kind in ("PATCH", "C", "CLASSES", "P", "Q", "N")
         ]
-        if not near:
+        between = c.items[i + 1 : near[0]] if near else []
+        if not near or any(
+            y.text not in _ADJECTIVES and y.kind not in ("W", "CMP", "LARGEST", "SHAPE") for y in between
+        ):
+            if x.text == "one":
+                x.used = True  # a pronoun: "one can see"
             continue
         y = c.items[near[0]]
         value = x.exact
@@ -310,6 +339,35 @@ def _counts(c: Clause) -> None:
         elif y.kind == "C" and (y.named.piece or y.text.endswith("s")):
             x.used = True
             c.say("count", near[:1], low=low, high=high, unit="count")
+
+
+_ADJECTIVES = frozenset(
+    [
+        "separate",
+        "distinct",
+        "small",
+        "large",
+        "big",
+        "tiny",
+        "different",
+        "single",
+        "isolated",
+        "disconnected",
+        "more",
+        "other",
+        "such",
+        "major",
+        "minor",
+        "individual",
+        "larger",
+        "smaller",
+        "main",
+        "of",
+        "the",
+        "these",
+        "those",
+    ]
+)
 
 
 def _modified(c: Clause, i: int, value: float) -> tuple[float, float]:
@@ -417,5 +475,6 @@ def _ranks(c: Clause) -> None:
 
 
 _STEPS: tuple[Callable[[Clause], None], ...] = (
-    _adjusted, _unknown, _sure, parse_change.change, _compare, _touch, _relative, _counts, _largest, _ranks, amounts, where, mentions,
+    _adjusted, _unknown, _thin, _sure, parse_change.change, _compare, _touch, _relative, _counts, _largest, _ranks,
+    amounts, where, mentions,
 )  # fmt: skip

@@ -19,9 +19,9 @@ def change(c: Any) -> None:
         return
     verb = next(i for i, x in enumerate(c.items) if x.kind in kinds)
     kind = c.items[verb].kind
-    if kind in ("LOST", "GAINED") and c.has("BECAME"):
-        verb = next(i for i, x in enumerate(c.items) if x.kind == "BECAME")
-        kind = "BECAME"
+    if kind in ("LOST", "GAINED", "CHANGED") and c.has("BECAME", "REPLACED"):
+        verb = next(i for i, x in enumerate(c.items) if x.kind in ("BECAME", "REPLACED"))
+        kind = c.items[verb].kind
     before = [i for i in c.of("C") if i < verb]
     after = [i for i in c.of("C") if i > verb]
     if kind in ("BECAME", "FROM", "REPLACED"):
@@ -81,7 +81,10 @@ def _became(c: Any, verb: int, kind: str, before: list[int], after: list[int]) -
 
 
 def _stable(c: Any, run: list[int]) -> None:
-    if not run:
+    shares = [c.items[i] for i in c.of("Q") if c.items[i].unit == "%"]
+    if not run and shares:  # most of the scene remained as it was
+        c.claims.append(Claim("became", low=100 - shares[0].high, high=100 - shares[0].low, unit="%"))
+    elif not run:
         c.claims.append(Claim("became", negated=True))
     for i in run:
         if c.items[i].named.now:
@@ -93,6 +96,12 @@ def _stable(c: Any, run: list[int]) -> None:
 def _changed(c: Any, verb: int, run: list[int]) -> None:
     negated = any(x.kind == "NEG" for x in c.items) or "nothing" in [x.text for x in c.items]
     was = _then(c, run)
+    places = [str(c.items[i].value) for i in c.of("R")] or c.places
+    if places and c.items[verb].text.endswith(("changes", "change")):
+        share = max([50.0, *(c.items[i].low for i in c.of("Q") if c.items[i].fraction)])
+        share = 99.5 if c.items[verb].text == "all changes" else share
+        c.claims += [Claim("became", was, region=r, word="where", low=share, negated=negated) for r in places]
+        return
     for i in c.of("Q"):
         q = c.items[i]
         if q.unit in ("%", "ha", "pixel"):

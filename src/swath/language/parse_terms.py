@@ -18,11 +18,13 @@ def amounts(c: Clause) -> None:
     for i, run in targets.items():
         q = c.items[i]
         q.used = True
+        if _of_nothing_known(c, i):
+            continue
         if not run:
             _of_scene(c, q)
             continue
         if q.kind == "L":
-            for region in regions(c, max(i, run[-1])):
+            for region in _between(c, i, run) or regions(c, max(i, run[-1])):
                 c.say("level", run[-1:], word=str(q.value), region=region)
             continue
         if _portion(c, i, run):
@@ -30,6 +32,36 @@ def amounts(c: Clause) -> None:
         groups = [[j] for j in run] if c.has("EACH") and i in several else [run]
         for group in groups:
             _amount(c, q, group, max(i, run[-1]))
+
+
+_SIZES = frozenset(
+    [
+        "long",
+        "wide",
+        "across",
+        "broad",
+        "length",
+        "width",
+        "by",
+        "breadth",
+        "measuring",
+        "large",
+        "size",
+        "in",
+        "between",
+    ]
+)
+
+
+def _of_nothing_known(c: Clause, i: int) -> bool:
+    """`mostly oak`, `12 m deep`: a quantity of something that no map of classes tells."""
+    q = c.items[i]
+    after = c.items[i + 1 : i + 4]
+    adverb = q.fraction and q.text.endswith("ly") and bool(after) and after[0].kind == "W"
+    length = q.unit == "m" and not c.has("SHAPE", "ORIENT", "LARGEST") and not any(x.text in _SIZES for x in c.items)
+    if adverb or length:
+        c.items.append(Item("BLIND", q.text, q.text, q.at))
+    return adverb or length
 
 
 def _of_scene(c: Clause, q: Item) -> None:
@@ -43,9 +75,14 @@ def _of_scene(c: Clause, q: Item) -> None:
         c.items.append(Item("BLIND", q.text, q.text, q.at))
 
 
+def _between(c: Clause, i: int, run: Sequence[int]) -> list[str]:
+    """Places between a quantity and the class that follows it: `47 % of the north-west is forest`."""
+    return [str(c.items[j].value) for j in range(i, run[0]) if c.items[j].kind == "R"] if run[0] > i else []
+
+
 def _amount(c: Clause, q: Item, run: Sequence[int], at: int) -> None:
     piece = all(c.items[j].named.piece for j in run) and q.unit in ("ha", "pixel") and not c.places
-    for region in regions(c, at):
+    for region in _between(c, c.items.index(q), run) or regions(c, at):
         if q.unit == "%":
             c.say("share", run, low=q.low, high=q.high, unit="%", region=region)
         elif q.unit in ("ha", "pixel"):
@@ -189,8 +226,10 @@ def _portion(c: Clause, i: int, run: Sequence[int]) -> bool:
     spots = places if of_it else [j for j in places if j > i]
     if not spots:
         return False
+    each = c.has("EACH") or any(x.text == "both" for x in c.items)
     for j in spots:
-        c.say("where", run, low=q.low, high=q.high, unit="%", region=str(c.items[j].value))
+        for group in [[k] for k in run] if each else [run]:
+            c.say("where", group, low=q.low, high=q.high, unit="%", region=str(c.items[j].value))
     q.used = True
     c.portion = spots  # type: ignore[attr-defined]
     return True
@@ -204,7 +243,12 @@ def where(c: Clause) -> None:
         return
     verb = c.items.index(firm[0])
     run = c.before(verb) or ([] if c.subject is None or c.of("C") else _inherited(c))
-    run = [j for j in run if not any(k.kind == "where" and set(c.classes([j])[0]) <= set(k.classes) for k in c.claims)]
+    run = [
+        j
+        for j in run
+        if firm[0].text.startswith("concentrate")
+        or not any(k.kind == "where" and set(c.classes([j])[0]) <= set(k.classes) for k in c.claims)
+    ]
     if not run:
         return
     indefinite = (run[0] and c.items[run[0] - 1].text in ("a", "an", "some")) or any(

@@ -53,11 +53,19 @@ class Speech:
         self.nouns = writing_nouns(Legend(facts.classes))
         self.used: dict[int, int] = {}
         self.short = self.random.random() < 0.35  # "ha" or "hectares", the same all through a text
-        self.last = -1
+        self.before: dict[str, int] = {}
 
     def pick(self, *options: T) -> T:
         """One of several."""
         return options[self.random.randrange(len(options))]
+
+    def fresh(self, key: str, *options: T) -> T:
+        """One of several, another than the last time under this key: no two sentences in a row are built alike."""
+        last = self.before.get(key, -1)
+        rest = [i for i in range(len(options)) if i != last] or [0]
+        at = rest[self.random.randrange(len(rest))]
+        self.before[key] = at
+        return options[at]
 
     def chance(self, share: float) -> bool:
         """True in so many of one cases."""
@@ -124,8 +132,14 @@ def joined(parts: Sequence[str], word: str = "and") -> str:
     return f"{', '.join(parts[:-1])} {word} {parts[-1]}"
 
 
+def _spelled(digits: str) -> str:
+    """A small whole number at the start of a sentence in letters."""
+    return numbers.number_word(int(digits)) if 0 < int(digits) <= 12 else digits
+
+
 def sentence(text: str) -> str:
     """With a capital and a full stop, one space between words."""
     text = re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"^(\d+)(?= (?:hectares?|square|patches|classes)\b)", lambda m: _spelled(m[1]), text)
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + "."

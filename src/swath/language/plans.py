@@ -19,27 +19,21 @@ _PARTS = {"about half": Fraction(1, 2), "about a third": Fraction(1, 3), "about 
 
 
 def paragraph(s: Speech, style: str) -> list[Said]:
-    """The sentences of a style: plain, places or short."""
+    """The sentences of a style: plain, places or short. What is told is settled by the facts; the seed chooses words and order."""
     f = s.facts
     if not f.known():
         return [_nothing(s)]
     order = f.ranking() or f.ranking("scene", 1)
     if style == "short":
         return [*_opening(s, order), *_rest(s, order[1:4], order)][:2]
-    said = _scene(s) if s.chance(0.3) else []
-    said += _opening(s, order)
-    told = s.pick("rest first", "places first") if style == "plain" else "places first"
-    others = [*_rest(s, order[1:], order), *_traces(s)]
-    where = _quarters(s) if style == "places" else _where(s, order)
-    said += others + where if told == "rest first" or style == "places" else where + others
-    small = min(f.shape) < 4
-    if not small:
-        said += _patches(s, order)
-        said += _neighbours(s, order)
+    head = [*_opening(s, order), *_rest(s, order[1:], order), *_traces(s)]
+    size = _scene(s)
+    said = [*size, *head] if s.chance(0.5) else [head[0], *size, *head[1:]]
+    said += _quarters(s) if style == "places" else _where(s, order)
+    if min(f.shape) >= 4:
+        said += _patches(s, order) + _neighbours(s, order)
     said += _unknown(s) + _doubt(s) + _adjusted(s)
-    if style == "places" or s.chance(0.35):
-        said += _theme(s, order)
-    return said
+    return said + (_theme(s, order) if style == "places" else [])
 
 
 def as_list(s: Speech) -> list[Said]:
@@ -63,11 +57,14 @@ def _nothing(s: Speech) -> Said:
 
 
 def _scene(s: Speech) -> list[Said]:
+    """How large the scene is; nothing without a CRS."""
     f = s.facts
+    if f.unit != "ha":
+        return []
     area = s.printed_area(f.scene_ground)
     claim = Claim("scene", low=area.low, high=area.high, unit=area.unit)
-    word = s.pick("the scene covers", "this map shows", "the mapped area measures")
-    if f.unit == "ha" and f.north.kind == "north" and f.north.aligned and s.chance(0.5):
+    word = s.pick("the scene covers", "this map shows", "the mapped area measures", "the scene extends over")
+    if f.north.kind == "north" and f.north.aligned:
         wide, high = f.size_m if f.north.along()[0] == "column" else f.size_m[::-1]
         one, two = numbers.length(wide), numbers.length(high)
         claims = (claim, *(Claim("scene", low=p.low, high=p.high, unit="m") for p in (one, two)))
@@ -78,8 +75,8 @@ def _scene(s: Speech) -> list[Said]:
 def _opening(s: Speech, order: Sequence[int]) -> list[Said]:
     f, k = s.facts, order[0]
     share = f.share([k])
+    noun = s.noun(k)
     if share == 1:
-        noun = s.noun(k)
         text = s.pick(
             f"the whole scene is {noun[0]}",
             f"{s.verb(noun, 'covers', 'cover')} the whole scene",
@@ -88,31 +85,32 @@ def _opening(s: Speech, order: Sequence[int]) -> list[Said]:
         return [Said(text, (Claim("share", (k,), low=99.5, unit="%"),))]
     shown, one = s.share([k])
     area, two = s.area([k])
-    noun = s.noun(k)
-    main = Claim("dominant", (k,), word="1")
-    tied = sum(f.share([j]) == share for j in order) > 1
-    options: list[tuple[str, tuple[Claim, ...]]] = [
-        (f"{s.verb(noun, 'covers', 'cover')} {shown} of the scene, or {area}", (one, two)),
-        (f"{shown} of the scene, or {area}, is {noun[0]}", (one, two)),
-        (f"{s.verb(noun, 'takes', 'take')} up {shown} of the scene ({area})", (one, two)),
-    ]
-    if not tied:
-        options += [
-            (
-                f"{s.verb(noun, 'is', 'are')} the most extensive cover, with {shown} of the scene ({area})",
-                (main, one, two),
-            ),
-            (f"at {shown} or {area}, {s.verb(noun, 'is', 'are')} the main land cover here", (one, two, main)),
-        ]
-    if share > _HALF:
-        mostly = Claim("share", (k,), low=50, unit="%")
-        options.append((f"this scene is mostly {noun[0]}, which covers {shown} of it ({area})", (mostly, one, two)))
+    covers, takes = s.verb(noun, "covers", "cover"), s.verb(noun, "takes", "take")
     for words, part in _PARTS.items():
         low, high = numbers.bounds(100 * float(part), 0.1 * 100 * float(part), "about")
         if low + 0.5 <= 100 * float(share) <= high - 0.5:
             rough = Claim("share", (k,), low=low, high=high, unit="%")
-            options.append((f"{words} of the scene is {noun[0]}: {shown}, or {area}", (rough, one, two)))
-    return [Said(*s.pick(*options))]
+            text = s.pick(
+                f"{words} of the scene is {noun[0]}: {shown}, or {area}",
+                f"{covers} {words} of the scene: {shown}, or {area}",
+                f"{takes} up {words} of the scene ({shown}, or {area})",
+            )
+            return [Said(text, (rough, one, two))]
+    if sum(f.share([j]) == share for j in order) > 1:
+        text = s.pick(
+            f"{covers} {shown} of the scene, or {area}",
+            f"{takes} up {shown} of the scene ({area})",
+        )
+        return [Said(text, (one, two))]
+    main = Claim("dominant", (k,), word="1")
+    text = s.pick(
+        f"{s.verb(noun, 'is', 'are')} the most extensive cover, with {shown} of the scene ({area})",
+        f"at {shown} or {area}, {s.verb(noun, 'is', 'are')} the main land cover here",
+        f"{s.verb(noun, 'leads', 'lead')} with {shown} of the scene, or {area}",
+        f"the most common cover is {noun[0]}, with {shown} of the scene ({area})",
+        f"{s.verb(noun, 'dominates', 'dominate')} the scene with {shown} ({area})",
+    )
+    return [Said(text, (main, one, two))]
 
 
 def _rest(s: Speech, others: Sequence[int], order: Sequence[int]) -> list[Said]:
@@ -120,18 +118,18 @@ def _rest(s: Speech, others: Sequence[int], order: Sequence[int]) -> list[Said]:
     if not others:
         return []
     f, said = s.facts, []
-    first, more = others[: s.pick(1, 2, 2)], others[s.pick(1, 2, 2) :]
-    more = others[len(first) :]
+    first, more = others[:2], others[2:]
     parts, claims = [], []
     for i, k in enumerate(first):
         shown, one = s.share([k])
         area, two = s.area([k])
         noun = s.noun(k)
-        parts.append(
-            f"{s.verb(noun, 'follows', 'follow')} with {shown} ({area})"
-            if i == 0
-            else f"{noun[0]} with {shown} ({area})"
+        lead = s.pick(
+            f"{s.verb(noun, 'follows', 'follow')} with",
+            f"next {'come' if noun[1] else 'comes'} {noun[0]} with",
+            f"{s.verb(noun, 'comes', 'come')} next with",
         )
+        parts.append(f"{lead if i == 0 else noun[0] + ' with'} {shown} ({area})")
         claims += [one, two]
     said.append(Said(", then ".join(parts), tuple(claims)))
     while more:
@@ -172,27 +170,37 @@ def _where(s: Speech, order: Sequence[int]) -> list[Said]:
     f, said = s.facts, []
     if min(f.shape) < 2:
         return []
-    for k in order[: s.pick(2, 3, 4)]:
-        found = _concentrated(s, k)
-        if found is None:
+    found = {k: place for k in order[:4] if (place := _concentrated(s, k)) is not None}
+    done: set[int] = set()
+    for k, (region, inside) in found.items():
+        if k in done:
             continue
-        region, inside = found
         noun, place = s.noun(k), s.place(region)
-        lies = "lie" if noun[1] else "lies"
-        claim = Claim("where", (k,), region=region, low=50, unit="%")
-        p = s.printed_share(inside)
-        exact = Claim("where", (k,), region=region, low=p.low, high=p.high, unit="%")
+        lies, it = ("lie", "them") if noun[1] else ("lies", "it")
         if inside == 1:
+            fellow = next((j for j, other in found.items() if j not in (k, *done) and other == (region, inside)), None)
             whole = Claim("where", (k,), region=region, low=99.5, unit="%")
-            options: list[tuple[str, tuple[Claim, ...]]] = [(f"all of the {noun[0]} {lies} in {place}", (whole,))]
-        else:
-            options = [
-                (f"most of the {noun[0]} {lies} in {place}", (claim,)),
-                (f"{p.text} of the {noun[0]} {lies} in {place}", (exact,)),
-                (f"the {s.verb(noun, 'is', 'are')} found mainly in {place}", (claim,)),
-                (f"the {noun[0]} {lies} mostly in {place}, {p.text} of {'them' if noun[1] else 'it'}", (claim, exact)),
-            ]
-        said.append(Said(*s.pick(*options)))
+            if fellow is not None:
+                done.add(fellow)
+                also = Claim("where", (fellow,), region=region, low=99.5, unit="%")
+                said.append(Said(f"both the {noun[0]} and the {s.n(fellow)} lie entirely in {place}", (whole, also)))
+                continue
+            text = s.fresh(
+                "all", f"all of the {noun[0]} {lies} in {place}", f"the {noun[0]} {lies} entirely in {place}"
+            )
+            said.append(Said(text, (whole,)))
+            continue
+        p = s.printed_share(inside)
+        claim = Claim("where", (k,), region=region, low=50, unit="%")
+        exact = Claim("where", (k,), region=region, low=p.low, high=p.high, unit="%")
+        text = s.fresh(
+            "where",
+            f"most of the {noun[0]} {lies} in {place}, {p.text} of {it}",
+            f"the {s.verb(noun, 'is', 'are')} found mainly in {place} ({p.text} of {it})",
+            f"the {noun[0]} {lies} mostly in {place}, {p.text} of {it}",
+            f"the {s.verb(noun, 'is', 'are')} concentrated in {place}, with {p.text} of {it}",
+        )
+        said.append(Said(text, (claim, exact)))
     return said
 
 
@@ -237,18 +245,22 @@ def _quarters(s: Speech) -> list[Said]:
         other = s.noun(second)
         more, two = s.share([second], region)
         lead = Claim("dominant", (k,), region=region, word="1")
-        options: list[tuple[str, tuple[Claim, ...]]] = [
-            (f"{place} is {shown} {noun[0]} and {more} {other[0]}", (one, two)),
-            (f"in {place}, {s.verb(noun, 'covers', 'cover')} {shown} and {other[0]} {more}", (one, two)),
+        pairs = [
+            f"{place} is {shown} {noun[0]} and {more} {other[0]}",
+            f"in {place}, {s.verb(noun, 'covers', 'cover')} {shown} and {other[0]} {more}",
+            f"{place} holds {shown} {noun[0]} and {more} {other[0]}",
         ]
-        if share > f.share([second], region):
-            options.append(
-                (
-                    f"in {place}, {s.verb(noun, 'leads', 'lead')} with {shown}, ahead of {other[0]} with {more}",
-                    (lead, one, two),
-                )
-            )
-        said.append(Said(*s.pick(*options)))
+        if share == f.share([second], region):
+            said.append(Said(s.pick(*pairs), (one, two)))
+            continue
+        text = s.fresh(
+            "quarter",
+            f"in {place}, {s.verb(noun, 'leads', 'lead')} with {shown}, ahead of {other[0]} with {more}",
+            f"in {place}, {s.verb(noun, 'comes', 'come')} first with {shown}, then {other[0]} with {more}",
+            f"in {place}, {s.verb(noun, 'dominates', 'dominate')} with {shown}; {s.verb(other, 'covers', 'cover')} {more}",
+            f"in {place} the most common cover is {noun[0]} ({shown}), then {other[0]} ({more})",
+        )
+        said.append(Said(text, (lead, one, two)))
     return said
 
 
@@ -256,8 +268,7 @@ def _patches(s: Speech, order: Sequence[int]) -> list[Said]:
     """How many pieces, how large the largest, where its centre is, what shape."""
     f, said = s.facts, []
     picked = [k for k in order if f.share([k]) < _NEAR and f.counts.patches[k].count]
-    s.random.shuffle(picked)
-    for k in picked[: s.pick(1, 2)]:
+    for k in dict.fromkeys((picked[-1], picked[len(picked) // 2])) if picked else ():
         patches = f.counts.patches[k]
         best, noun = patches.largest[0], s.noun(k)
         area = s.printed_area(f.patch_ground(best))
@@ -285,7 +296,7 @@ def _patches(s: Speech, order: Sequence[int]) -> list[Said]:
                     (n, large, *shaped),
                 ),
             ]
-            said.append(Said(*s.pick(*options)))
+            said.append(Said(*s.fresh("patches", *options)))
         else:
             options = [
                 (
@@ -297,7 +308,7 @@ def _patches(s: Speech, order: Sequence[int]) -> list[Said]:
                     (at, large, *shaped),
                 ),
             ]
-            said.append(Said(*s.pick(*options)))
+            said.append(Said(*s.fresh("patches", *options)))
     return said
 
 
@@ -322,30 +333,28 @@ def _neighbours(s: Speech, order: Sequence[int]) -> list[Said]:
     if len(listed) < 2:
         return []
     small = [k for k in listed[1:] if f.touch([k], [j for j in listed if j != k])]
-    if small:
-        k = s.pick(*small)
-        near = sorted((j for j in listed if j != k and f.touch([k], [j])), key=lambda j: -f.border([k], [j]))[
-            : s.pick(1, 2, 3)
-        ]
+    for k in small[-1:]:
+        near = sorted((j for j in listed if j != k and f.touch([k], [j])), key=lambda j: -f.border([k], [j]))[:3]
         noun = s.noun(k)
-        around = next((j for j in listed if j != k and f.enclosed([k], [j]) >= 0.5), None)
-        if around is not None and s.chance(0.4):
-            text = f"the {s.verb(noun, 'borders', 'border')} mainly on {s.n(around)}"
-            said.append(Said(text, (Claim("around", (k,), (around,)),)))
-        else:
-            text = (
-                f"{s.verb(noun, s.pick('borders', 'touches', 'adjoins'), '')}"
-                if not noun[1]
-                else f"{noun[0]} {s.pick('border', 'touch', 'adjoin')}"
-            )
-            said.append(
-                Said(f"{text} {joined([s.n(j) for j in near])}", tuple(Claim("touch", (k,), (j,)) for j in near))
-            )
+        verb = s.pick(("borders", "border"), ("touches", "touch"), ("adjoins", "adjoin"), ("is next to", "are next to"))
+        around = next((j for j in near if f.enclosed([k], [j]) >= 0.5), None)
+        if around is None or len(near) < 2:
+            text = f"{s.verb(noun, *verb)} {joined([s.n(j) for j in near])}"
+            said.append(Said(text, tuple(Claim("touch", (k,), (j,)) for j in near)))
+            continue
+        rest = [j for j in near if j != around]
+        also = s.pick("touches", "adjoins") if not noun[1] else s.pick("touch", "adjoin")
+        text = f"{s.verb(noun, 'borders', 'border')} mainly on {s.n(around)} and also {also} {joined([s.n(j) for j in rest])}"
+        claims = (Claim("around", (k,), (around,)), *(Claim("touch", (k,), (j,)) for j in rest))
+        said.append(Said(text, claims))
     apart = [(a, b) for i, a in enumerate(listed[:4]) for b in listed[i + 1 : 4] if not f.touch([a], [b])]
-    if apart and s.chance(0.6):
-        a, b = s.pick(*apart)
+    for a, b in apart[:1]:
         noun = s.noun(a)
-        text = f"{s.verb(noun, 'does', 'do')} not touch {s.n(b)}"
+        text = s.pick(
+            f"{s.verb(noun, 'does', 'do')} not touch {s.n(b)}",
+            f"{noun[0]} and {s.n(b)} do not touch",
+            f"nowhere {'do' if noun[1] else 'does'} {noun[0]} border {s.n(b)}",
+        )
         said.append(Said(text, (Claim("touch", (a,), (b,), negated=True),)))
     return said
 
@@ -415,14 +424,17 @@ def _theme(s: Speech, order: Sequence[int]) -> list[Said]:
     if sum(f.share([j]) == share for j in order) > 1:
         return []
     noun = s.noun(k)
-    claims: tuple[Claim, ...] = (Claim("dominant", (k,), word="1"),)
-    options: list[tuple[str, tuple[Claim, ...]]] = [
-        (f"overall, {s.verb(noun, 'is', 'are')} the main land cover", claims),
-        (f"all in all, {s.verb(noun, 'dominates', 'dominate')} the scene", claims),
-    ]
+    lead = Claim("dominant", (k,), word="1")
     if len(order) > 1 and (len(order) == 2 or f.share([order[1]]) > f.share([order[2]])):
         second = Claim("dominant", (order[1],), word="2")
-        options.append(
-            (f"on the whole, {s.verb(noun, 'leads', 'lead')}, followed by {s.n(order[1])}", (*claims, second))
+        text = s.pick(
+            f"on the whole, {s.verb(noun, 'leads', 'lead')}, followed by {s.n(order[1])}",
+            f"all in all, {s.verb(noun, 'dominates', 'dominate')} the scene, followed by {s.n(order[1])}",
+            f"overall, {s.verb(noun, 'is', 'are')} the main land cover, followed by {s.n(order[1])}",
         )
-    return [Said(*s.pick(*options))]
+        return [Said(text, (lead, second))]
+    text = s.pick(
+        f"overall, {s.verb(noun, 'is', 'are')} the main land cover",
+        f"all in all, {s.verb(noun, 'dominates', 'dominate')} the scene",
+    )
+    return [Said(text, (lead,))]

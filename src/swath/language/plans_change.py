@@ -16,7 +16,12 @@ def told(s: Speech, style: str) -> list[Said]:
     """The change between the last two dates: all in all, the largest transitions, then net changes."""
     change = s.facts.changes[-1]
     if not change.total():
-        return [Said("the two maps have no pixel with a class in common, so no change is told", ())]
+        return [
+            Said(
+                "the maps have no pixel with a class in common",
+                (Claim("became", word="none"),),
+            )
+        ]
     pixels, ground = change.all_changed()
     if not pixels:
         text = s.pick("nothing changed between the two dates", "no pixel changed its class between the two dates")
@@ -98,7 +103,7 @@ def _net(s: Speech, change: Change) -> list[Said]:
         verbs = ("grew by", "gained") if step > 0 else ("shrank by", "lost")
         said.append(Said(f"{noun[0]} {s.pick(*verbs)} {area.text}{' in all' if s.chance(0.3) else ''}", (claim,)))
     same = [k for k in f.ranking() if abs(f.ground([k]) - _then(s, change, k)) == 0]
-    if same and s.chance(0.5):
+    if same:
         names = joined([s.n(k) for k in same[:2]])
         plural = len(same[:2]) > 1 or s.nouns[same[0]][0][1]
         claims = tuple(Claim("net", (k,), word="same") for k in same[:2])

@@ -186,6 +186,9 @@ def _quantities(items: list[Item]) -> list[Item]:
         item = items[i]
         if item.kind == "N":
             value, half, step = _number(items, i)
+            if (taken := _range(items, i, made)) is not None:
+                i += taken
+                continue
             after = items[i + step] if i + step < len(items) else None
             if after is not None and after.kind == "U":
                 unit, factor = _UNITS[str(after.value)]
@@ -225,6 +228,30 @@ def _quantities(items: list[Item]) -> list[Item]:
     return made
 
 
+def _range(items: list[Item], i: int, made: list[Item]) -> int | None:
+    """`between 5 and 6 %`, `5 to 6 %`: a quantity from the lower to the upper number; how many items it takes."""
+    value, half, step = _number(items, i)
+    j = i + step
+    if j < len(items) and items[j].kind == "U":
+        j += 1
+    link = items[j].text if j < len(items) else ""
+    word = made[-1].text if made else ""
+    if not ((link == "and" and word == "between") or (link in ("to", "and") and word != "from" and link == "to")):
+        return None
+    if j + 1 >= len(items) or items[j + 1].kind != "N":
+        return None
+    top, more, wide = _number(items, j + 1)
+    k = j + 1 + wide
+    if k >= len(items) or items[k].kind != "U" or top <= value:
+        return None
+    unit, factor = _UNITS[str(items[k].value)]
+    item = items[i]
+    item.kind, item.unit, item.exact = "Q", unit, value * factor
+    item.low, item.high = (value - half) * factor, (top + more) * factor
+    made.append(item)
+    return k + 1 - i
+
+
 def _number(items: list[Item], i: int) -> tuple[float, float, int]:
     """A number of one or several words: value, half a unit of its last digit, how many items."""
     value, half, step = float(str(items[i].value)), items[i].low, 1
@@ -254,8 +281,9 @@ def _of(items: list[Item], i: int, value: float, step: int) -> tuple[float, int]
         if rest[:n] == words and i + step + n < len(items) and items[i + step + n].kind == "N":
             whole, _, more = _number(items, i + step + n)
             after = items[i + step + n + more] if i + step + n + more < len(items) else None
-            if 0 < value <= whole and whole > 1 and (after is None or after.kind not in ("U", "PATCH", "C")):
-                return 100 * value / whole, step + n + more
+            pixels = after is not None and after.text in ("pixels", "pixel")
+            if 0 < value <= whole and whole > 1 and (pixels or after is None or after.kind not in ("U", "PATCH", "C")):
+                return 100 * value / whole, step + n + more + pixels
     return None
 
 
