@@ -103,6 +103,9 @@ def change(
     labels_of: Literal["before", "after"] = "before",
     pairs: Any = None,
     model: str | Path | None = None,
+    network: str | None = None,
+    start: str | Path | None = None,
+    steps: int = 400,
     index: str | None = None,
     maps: bool = False,
     truth: Any = None,
@@ -146,6 +149,9 @@ def change(
         labels_of: the date that the labels belong to.
         pairs: points, polygons or a mask of places that changed and places that did not, or columns `from` and `to`.
         model: instead of labels: a network of change (a file of swath train), or a folder `model` of an earlier change.
+        network: schanger: train this network on --pairs, or on one class (--classes) of --labels, instead of a classifier.
+        start: a single-date network that the network of pairs begins from.
+        steps: of training a network.
         index: a spectral index (NDVI), or `value` for two maps of numbers: how much it rose or fell, with an interval.
         maps: the scenes are class maps, although their files carry no legend.
         truth: reference labels that judge the change; a sample drawn by swath sample gives areas with design-based intervals.
@@ -194,11 +200,17 @@ def change(
             got=" and ".join(f"--{w}" for w in given),
             remedy="give one of --labels, --pairs, --model, --index, or none",
         )
+    if network is not None and labels is None and pairs is None:
+        raise SwathError(
+            rule="a network learns from labels",
+            got=f"--network {network} without any",
+            remedy="give --pairs or --labels",
+        )
     folder = Path(out)
     can_be_written(folder)
     from swath.tools import change_run
 
     items = [scenes] if isinstance(scenes, (str, Path)) or hasattr(scenes, "dims") else list(scenes)
-    read = [p for p in (*items, labels, pairs, model, truth) if p is not None]
+    read = [p for p in (*items, labels, pairs, model, start, truth) if p is not None]
     job = Job.start("change", {**asked, "scenes": items}, read)
     return change_run.run(items, Reading(area, dates, bands, offset, scale, sensor, safe), asked, job, progress)

@@ -53,7 +53,7 @@ def run(items: list[Any], reading: Reading, asked: dict[str, Any], job: Job, pro
         *way.notes,
         f"objects of fewer than {asked['smallest']} pixels are not in objects.gpkg (--smallest)",
     ]
-    made = [*ran.paths.values(), objects, *_tables(folder, way, areas, rows)]
+    made = [*ran.paths.values(), *way.written, objects, *_tables(folder, way, areas, rows)]
     scores, judged = dict(way.scores), ""
     if way.scores:
         judged = "By the labels themselves, in places that training had not seen."
@@ -96,14 +96,18 @@ def run(items: list[Any], reading: Reading, asked: dict[str, Any], job: Job, pro
 
 def _way(pair: Pair, asked: Mapping[str, Any], progress: Progress | None, *, simulated: bool) -> Way:
     """The way that the options ask for."""
-    from swath.tools import change_learned
+    from swath.tools import change_learned, change_network
 
+    if asked["network"] is not None:
+        return change_network.learned(pair, Path(asked["out"]), asked, progress, simulated=simulated)
     if asked["labels"] is not None:
         return change_learned.by_labels(pair, asked["labels"], asked, progress, simulated=simulated)
     if asked["pairs"] is not None:
         return change_learned.by_pairs(pair, asked["pairs"], asked, progress, simulated=simulated)
     if asked["index"] is not None:
         return change_plain.by_index(pair, asked["index"], asked, simulated=simulated)
+    if asked["model"] is not None and change_network.is_file(Path(asked["model"])):
+        return change_network.by_file(pair, Path(asked["model"]), asked, simulated=simulated)
     if asked["model"] is not None:
         return change_learned.by_model(pair, Path(asked["model"]), asked, progress, simulated=simulated)
     return by_measure(pair, asked["false_alarms"], asked["seed"], simulated=simulated)

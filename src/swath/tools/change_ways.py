@@ -26,7 +26,7 @@ class Way:
     bands: codes of the bands of probability.tif from the second on. classes, class_codes: of class maps of both dates.
     fingerprint: what decides the numbers. facts: for change.json. kept: what goes to model/, as `baseline.keeping` takes it.
     has_shift: doubt.tif tells which change a shift explains; pictures: both dates are scenes that can be shown.
-    number: unit of difference.tif. reason: why areas have no interval.
+    written: files that learning left in the folder. number: unit of difference.tif. reason: why areas have no interval.
     scores: of the labels themselves, in places left out.
     unchanged: shares of the ground without change that the no-change model holds possible.
     """
@@ -48,6 +48,7 @@ class Way:
     kept: tuple[Any, Any] | None = None
     scores: Mapping[str, Estimate] = field(default_factory=dict)
     number: str = ""
+    written: tuple[Any, ...] = ()
     reason: str = ""
     has_shift: bool = True
     pictures: bool = True
