@@ -170,7 +170,7 @@ def _where(s: Speech, order: Sequence[int]) -> list[Said]:
     f, said = s.facts, []
     if min(f.shape) < 2:
         return []
-    found = {k: place for k in order[:4] if (place := _concentrated(s, k)) is not None}
+    found = {k: home for k in order[:4] if (home := _concentrated(s, k)) is not None}
     done: set[int] = set()
     for k, (region, inside) in found.items():
         if k in done:

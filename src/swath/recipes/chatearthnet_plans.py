@@ -21,7 +21,12 @@ KINDS = ("swap two classes", "swap left and right", "raise one level", "add an a
          "false neighbours", "drop the dominant class")  # fmt: skip
 _PLACES = {"north-west": "northwest corner", "north-east": "northeast corner", "south-west": "southwest corner",
            "south-east": "southeast corner", "middle": "heart"}  # fmt: skip
-_MIRROR = {"north-west": "north-east", "north-east": "north-west", "south-west": "south-east", "south-east": "south-west"}
+_MIRROR = {
+    "north-west": "north-east",
+    "north-east": "north-west",
+    "south-west": "south-east",
+    "south-east": "south-west",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,12 @@ def written(facts: SceneFacts, seed: int = 0) -> list[Plan]:
     made.append(Plan("there", (rng.choice(order),)))
     if facts.changes:
         moved = facts.changes[-1].moved.pixels.sum(0)
-        pairs = [(i, j) for i in range(moved.shape[0]) for j in range(moved.shape[1]) if moved[i, j] and not facts.changes[-1].same[i, j]]
+        pairs = [
+            (i, j)
+            for i in range(moved.shape[0])
+            for j in range(moved.shape[1])
+            if moved[i, j] and not facts.changes[-1].same[i, j]
+        ]
         made += [Plan("turned", rng.choice(pairs))] if pairs else []
     return made
 
@@ -184,7 +194,11 @@ def _added(p: Plan, facts: SceneFacts) -> list[Plan]:
 
 
 def _renumbered(p: Plan, facts: SceneFacts) -> list[Plan]:
-    return [replace(p, numbers=(n, *p.numbers[1:])) for n in (p.numbers[0] + 3, p.numbers[0] - 4) if 0 < n <= 100] if p.numbers else []
+    return (
+        [replace(p, numbers=(n, *p.numbers[1:])) for n in (p.numbers[0] + 3, p.numbers[0] - 4) if 0 < n <= 100]
+        if p.numbers
+        else []
+    )
 
 
 def _turned(p: Plan, facts: SceneFacts) -> list[Plan]:
@@ -192,7 +206,11 @@ def _turned(p: Plan, facts: SceneFacts) -> list[Plan]:
 
 
 def _strangers(p: Plan, facts: SceneFacts) -> list[Plan]:
-    return [replace(p, classes=(p.classes[0], k)) for k in facts.ranking() if k not in p.classes] if p.form == "meets" else []
+    return (
+        [replace(p, classes=(p.classes[0], k)) for k in facts.ranking() if k not in p.classes]
+        if p.form == "meets"
+        else []
+    )
 
 
 _LIES: dict[str, Callable[[Plan, SceneFacts], list[Plan]]] = {

@@ -36,7 +36,12 @@ SYSTEMS: tuple[System, ...] = (
     System(
         9, "earthdial", "EarthDial: one dialogue over colour, multispectral, radar and time, with boxes in the answers"
     ),
-    System(10, "chatearthnet", "ChatEarthNet: descriptions of scenes made from their land-cover map"),
+    System(
+        10,
+        "chatearthnet",
+        "ChatEarthNet: descriptions of scenes made from their land-cover map",
+        recipe="swath.recipes.chatearthnet:run",
+    ),
     System(11, "bigearthnet-txt", "BigEarthNet.txt: captions, questions and boxes from land-cover maps"),
     System(12, "eldor", "ELDOR: drone mosaics of gold mining, from segmentation to which classes are here"),
     System(13, "softcon", "SoftCon: contrast whose likeness of two scenes comes from a land-cover product"),
@@ -83,7 +88,12 @@ SYSTEMS: tuple[System, ...] = (
         "swath.recipes.nereus:run",
     ),
     System(31, "dynst", "DynST: which sensors can be switched off without hurting the forecast"),
-    System(32, "schanger", "SChanger: a small two-date change network whose single-date training carries over"),
+    System(
+        32,
+        "schanger",
+        "SChanger: a small two-date change network whose single-date training carries over",
+        "swath.recipes.schanger:run",
+    ),
     System(33, "skysense", "SkySense: optical and radar series encoded together, contrast at three grain sizes"),
     System(34, "skyscript", "SkyScript: captions from map objects, and pictures and words in one space"),
     System(35, "remotesam", "RemoteSAM: one referring segmentation from which the other tasks are derived"),
