@@ -59,14 +59,23 @@ def lines(
     return path
 
 
-def maps(rows: Mapping[str, Sequence[np.ndarray]], path: Path, *, bar: Mapping[str, str] | None = None) -> Path:
-    """Rows of small maps (h, w) under their names, one scale a row; bar: {row: words under its colour bar}."""
+def maps(
+    rows: Mapping[str, Sequence[np.ndarray]],
+    path: Path,
+    *,
+    bar: Mapping[str, str] | None = None,
+    heads: Sequence[str] = (),
+) -> Path:
+    """Rows of small maps (h, w), or pictures (h, w, 3) of 0 to 1, beside their names, one scale a row.
+
+    bar: {row: words under its colour bar}; heads: words over the columns.
+    """
     from matplotlib.figure import Figure
 
     wide = max(len(r) for r in rows.values())
     figure = Figure(figsize=(1.75 * wide + 1.4, 1.8 * len(rows)), layout="constrained")
     axes = np.atleast_2d(figure.subplots(len(rows), wide))
-    for axis_row, (name, pictures) in zip(axes, rows.items(), strict=True):
+    for number, (axis_row, (name, pictures)) in enumerate(zip(axes, rows.items(), strict=True)):
         low, high = min(np.nanmin(p) for p in pictures), max(np.nanmax(p) for p in pictures)
         words = (bar or {}).get(name)
         for axis, picture in zip(axis_row, pictures, strict=False):
@@ -75,6 +84,8 @@ def maps(rows: Mapping[str, Sequence[np.ndarray]], path: Path, *, bar: Mapping[s
             axis.set_xticks([])
             axis.set_yticks([])
         axis_row[0].set_ylabel(name, fontsize=9)
+        for axis, head in zip(axis_row if number == 0 else (), heads, strict=False):
+            axis.set_title(head, fontsize=9)
         if words:
             figure.colorbar(shown, ax=list(axis_row), shrink=0.9).set_label(words, fontsize=8)
     figure.savefig(path, dpi=110)
