@@ -190,6 +190,9 @@ def test_a_damaged_file_is_not_unpacked(tmp_path):
     with pytest.raises(FormatError, match="has changed"):
         swath.unpack(tmp_path / "s.swath", out=tmp_path / "g.tif")
     assert not (tmp_path / "g.tif").exists()
+    found = swath.doctor(tmp_path / "s.swath")
+    assert not found.healthy
+    assert "rows 0-89" in found.advice[0]
     with pytest.raises(FormatError):
         swath.unpack(tmp_path / "s.tif", out=tmp_path / "g.tif")
     with pytest.raises(OutputError):
@@ -213,7 +216,7 @@ def test_the_command_line_packs_and_unpacks(tmp_path, capsys, monkeypatch):
     assert "peak 1 reflectance" in capsys.readouterr().out
     assert run(["unpack", "s.swath", "--out", "g.tif"]) in (0, None)
     assert run(["info", "s.swath"]) in (0, None)
-    assert "packed by swath: largest error" in capsys.readouterr().out
+    assert "packed: largest error 0.002 reflectance; measured 20" in capsys.readouterr().out
 
 
 def test_the_curve_shows_each_error_and_what_the_map_loses(tmp_path):

@@ -338,8 +338,13 @@ def layers(file: PackedFile) -> list[Layer]:
 
 
 def _promise(file: PackedFile) -> str:
-    words = str(file.header.promise.get("words", ""))[:300]
-    return f"packed by swath: {words}" if words else "packed by swath"
+    words = str(file.header.promise.get("words", ""))[:300] or "by swath"
+    told = file.certificate
+    worst, psnr = told.get("max_error_stored"), told.get("psnr_db")
+    if not isinstance(worst, (int, float)) or not worst:
+        return f"packed: {words}"
+    more = f", PSNR {psnr:.2f} dB ({str(told.get('peak'))[:100]})" if isinstance(psnr, (int, float)) else ""
+    return f"packed: {words}; measured {worst:g} in stored numbers{more}"
 
 
 def _layer(file: PackedFile, k: int, grid: Grid, said: list[str]) -> Layer:

@@ -19,7 +19,7 @@ __all__ = ["Checkup", "doctor"]
 EXTRAS = {
     "demo": ("tensorly",), "nn": ("torch", "safetensors", "einops"), "stac": ("pystac_client",),
     "s3": ("obstore",), "dask": ("dask", "distributed"), "hdf4": ("pyhdf",), "parquet": ("pyarrow",),
-    "clouds": ("s2cloudless",),
+    "clouds": ("s2cloudless",), "codec": ("imagecodecs", "av"),
 }  # fmt: skip
 CORE = (
     "numpy", "scipy", "pandas", "xarray", "rasterio", "pyproj", "shapely", "geopandas", "pyogrio", "odc-geo", "zarr",
@@ -85,7 +85,39 @@ def doctor(file: Path | None = None, *, progress: Progress | None = None) -> Che
     """
     if file is None:
         return _installation()
-    return _file(Path(file), progress)
+    from swath.cube.packed import claims
+
+    return _packed(Path(file), progress) if claims(str(file)) else _file(Path(file), progress)
+
+
+def _packed(path: Path, progress: Progress | None) -> Checkup:
+    """A packed file: every chunk is decoded; those that are damaged are named."""
+    from swath.cube.packed import open_packed
+
+    file = open_packed(path)
+    grids, told = file.header.grids, file.certificate
+    facts: dict[str, Any] = {
+        "packed": f"{file.size:,} bytes, {len(file.index)} chunks, by swath {file.header.swath}",
+        "grids": [" x ".join(str(n) for n in g.shape) + f" {g.dtype}, chunks of {g.chunk}" for g in grids],
+        "promised": str(file.header.promise.get("words", "")),
+        "measured when packed": f"largest error {told.get('max_error_stored')} in stored numbers, "
+        f"PSNR {told.get('psnr_db')} dB ({told.get('peak')})",
+    }
+    advice: list[str] = []
+    began = time.perf_counter()
+    for number in range(len(file.index)):
+        if progress is not None:
+            progress(number, len(file.index), "decoding")
+        try:
+            file.decoded(number)
+        except FormatError as error:
+            advice.append(
+                f"{error.got}: fetch or copy the file again; what else it holds can still be read with --area"
+            )
+    facts["decoded"] = (
+        f"{len(file.index) - len(advice)} of {len(file.index)} chunks in {time.perf_counter() - began:.2f} s"
+    )
+    return Checkup(str(path), facts, advice)
 
 
 def _installation() -> Checkup:

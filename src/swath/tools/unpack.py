@@ -100,7 +100,7 @@ def unpack(
     result = Unpacked(
         out=str(path),
         files=tuple(p.name for p in written),
-        promise=next((n.partition(": ")[2] for n in scene.notes if n.startswith("packed by swath: ")), "not told"),
+        promise=next((n.partition(": ")[2] for n in scene.notes if n.startswith("packed: ")), "not told"),
         notes=tuple(dict.fromkeys(notes)),
     )
     record = job.record(written, path.parent, out_name=path.name, result=result.to_json() | {"out": path.name})
