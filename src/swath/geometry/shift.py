@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 TAPS = 3  # of Lanczos' kernel on each side
 SIDE = 128  # pixels of a block
 ROUNDS = 3
+SURE = 0.2  # confidence below which a shift is not used
 LEAST = 16  # a smaller picture tells no shift
 FINE = 50  # steps of a pixel
 
@@ -29,7 +30,7 @@ FINE = 50  # steps of a pixel
 class Registration:
     """`shift(b, dy, dx)` lies on a. se_y, se_x: standard errors in pixels (jackknife over blocks, NaN for one block).
 
-    confidence: 0 to 1, how far the best shift stands out: 1 - (highest value elsewhere / best); noise has about 0.1.
+    confidence: 0 to 1, how far the best shift stands out: 1 - (highest value elsewhere / best), 0 for what chance gives.
     blocks: how many took part.
     agreement: correlation of edge directions at the best shift. reach: largest shift that was looked for, in pixels.
     """
@@ -42,6 +43,11 @@ class Registration:
     blocks: int
     agreement: float
     reach: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether the shift can be used: it stands out, and is known to half a pixel."""
+        return bool(np.isfinite(self.length) and self.confidence >= SURE and not self.se > 0.5)
 
     @property
     def length(self) -> float:
@@ -215,7 +221,8 @@ def _peak(surface: Floats, far: int) -> tuple[int, int, float, float]:
     rows, columns = np.indices(around.shape)
     near = np.hypot(rows - row, columns - column) <= max(3.5, far / 4)
     rest = around[~near]
-    return int(row) - far, int(column) - far, float(around[row, column]), float(rest.max()) if rest.size else 0.0
+    elsewhere = max(float(rest.max()), 5 * float(rest.std())) if rest.size else 0.0  # chance alone has 4 deviations
+    return int(row) - far, int(column) - far, float(around[row, column]), elsewhere
 
 
 def _fine(spectrum: np.ndarray, row: int, column: int, span: float = 1.0) -> tuple[float, float]:

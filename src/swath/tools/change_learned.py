@@ -202,7 +202,6 @@ def _law(mapper: Any, k: int, a: np.ndarray, b: np.ndarray) -> list[str]:
 def _flips(painter: Any, pair: Pair, seed: int) -> tuple[str, ...]:
     """How much of the answer hangs on the shift that was found."""
     from swath.geometry.shift import shift
-    from swath.tools.change_pair import SURE
 
     found = pair.moved
     if (

@@ -36,7 +36,6 @@ __all__ = [
 BEFORE, AFTER = "before", "after"
 SIDE = 256
 MOST_WINDOWS = 16
-SURE = 0.2  # confidence of a registration below which it is not used
 SIDES = (BEFORE, AFTER)
 
 
@@ -375,11 +374,10 @@ def lined_up(pair: Pair, *, correct: bool, seed: int = 0) -> Pair:
     windows = [_planes(pair, batch) for batch in samples(pair, seed)]
     found = registration(windows)
     notes = list(pair.notes)
-    known = np.isfinite(found.length) and found.confidence >= SURE
-    if not known:
-        notes.append(
-            f"the shift between the dates cannot be told (confidence {found.confidence:.2f}): too little is alike in both"
-        )
+    if not found.sure:
+        notes.append(f"the shift between the dates cannot be told: too little is alike in both ({doubtful(found)})")
+        if correct:
+            notes.append("--register did nothing: a shift that is not known cannot be taken back")
         return replace(pair, moved=found, notes=tuple(notes))
     se = f" (standard error {found.se:.2f})" if np.isfinite(found.se) else ""
     notes.append(
@@ -392,6 +390,12 @@ def lined_up(pair: Pair, *, correct: bool, seed: int = 0) -> Pair:
 
     notes.append(f"corrected: the after date was moved by {found.dy:+.2f} down and {found.dx:+.2f} right (Lanczos)")
     return replace(pair, after=moved(pair.after, found.dy, found.dx), moved=found, corrected=True, notes=tuple(notes))
+
+
+def doubtful(found: Registration) -> str:
+    """How little is known of a shift, in words."""
+    se = f", standard error {found.se:.2f} pixels" if np.isfinite(found.se) else ""
+    return f"confidence {found.confidence:.2f} of 1{se}"
 
 
 def _planes(pair: Pair, batch: Batch) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from swath.errors import BandError, FormatError, LabelError
 from swath.estimate import Estimate, block_bootstrap
 from swath.tools import change_ways as ways
 from swath.tools.change_legend import DIRECTION, NO_CHANGE, Legend, of_classes
-from swath.tools.change_pair import BEFORE, SIDES, SURE, Pair, samples
+from swath.tools.change_pair import BEFORE, SIDES, Pair, samples
 from swath.tools.change_ways import Way
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _common(
 def _shift_of_maps(pair: Pair, painter: Compare, seed: int) -> tuple[str, ...]:
     """What the shift that was found, or one of a pixel, does to the comparison of a map with itself."""
     found = pair.moved
-    sure = found is not None and np.isfinite(found.length) and found.confidence >= SURE
+    sure = found is not None and found.sure
     dy, dx = (round(found.dy), round(found.dx)) if sure and found is not None else (0, 0)
     said = []
     if found is not None and sure:
@@ -327,7 +327,7 @@ def _plain_shift(pair: Pair, half: float, own: bool, seed: int) -> tuple[str, ..
     from swath.geometry.shift import shift
 
     found = pair.moved
-    if found is None or not np.isfinite(found.length) or found.confidence < SURE:
+    if found is None or not found.sure:
         return ("the shift between the dates cannot be told",)
     said = [
         f"the after date lies {-found.dy:+.2f} pixels down and {-found.dx:+.2f} right of the before date (confidence "

@@ -10,7 +10,7 @@ import numpy as np
 
 from swath.tools.change_legend import BINARY, Legend
 from swath.tools.change_paint import DOUBTS, SAID, ByMeasure, Spectral
-from swath.tools.change_pair import Pair, live_bands, planes, samples
+from swath.tools.change_pair import Pair, doubtful, live_bands, planes, samples
 
 if TYPE_CHECKING:
     from swath.cube.blocks import Layer
@@ -106,16 +106,14 @@ def by_measure(pair: Pair, false_alarms: float, seed: int, *, simulated: bool) -
 
 def shift_said(pair: Pair, spectral: Spectral, windows: Sequence[Any]) -> tuple[str, ...]:
     """Sentences on what the shift between the dates does to the answer."""
-    from swath.tools.change_pair import SURE
-
     found = pair.moved
     if found is None:
         return ("the shift between the dates was not estimated",)
     rate = 100 * spectral.detector.false_alarms
-    if not np.isfinite(found.length) or found.confidence < SURE:
+    if not found.sure:
         made = spectral.detector.made_by(windows, 0.35, 0.35)
         return (
-            f"it cannot be told from these pictures (confidence {found.confidence:.2f} of 1; less than {SURE} is not used)",
+            f"it cannot be told from these pictures ({doubtful(found)})",
             f"a shift of half a pixel, if there is one, would alone make {_percent(made)} of the unchanged pixels look changed",
         )
     said = [
