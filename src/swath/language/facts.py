@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FLOOR", "LEVELS", "Change", "SceneFacts", "facts", "level_of", "percent"]
 
 FLOOR = Fraction(20, 256 * 256)
-"""Classes below this share of the pixels with a class are not spoken of one by one: 20 pixels of a 256 x 256 patch."""
+"""Classes below this share of the scene's pixels are not spoken of one by one: 20 pixels of a 256 x 256 patch."""
 LEVELS = ("extra small", "small", "medium", "large", "extra large")
 _EDGES = (10, 20, 50, 80)
 Window = tuple[int, int, int, int]
@@ -324,12 +324,11 @@ def facts(
     counts = count(last, north, connectivity=connectivity, sure=sure, progress=progress)
     rasters = [*earlier, last]
     changes = tuple(_compared(a, b, north, connectivity, progress) for a, b in pairwise(rasters))
-    with_class = int(counts.pixels.sum())
     cells = cell_area(last.grid if last.grid is not None and last.grid.crs is not None else None, None, last.shape)
     size, pixel = _sizes(last, north)
     return SceneFacts(
         classes=last.legend.classes, shape=last.shape, counts=counts, north=north, unit=area_unit(last.grid),
-        floor=max(1, math.ceil(FLOOR * with_class)) if floor is None else max(1, floor), connectivity=connectivity,
+        floor=max(1, math.ceil(FLOOR * last.shape[0] * last.shape[1])) if floor is None else max(1, floor), connectivity=connectivity,
         size_m=size, pixel_m=pixel, weighted=bool(cells.max() > 1.01 * cells.min()),
         scene_ground=float(cells.sum()) * (last.shape[1] if cells.shape[1] == 1 else 1),
         sure_rule=sure_rule, areas=dict(areas or {}), changes=changes, meta={**last.meta, **(meta or {})},
