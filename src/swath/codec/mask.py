@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from swath.codec.planes import inflated
 from swath.codec.stream import Reader, Writer, damaged
 
 if TYPE_CHECKING:
@@ -37,11 +38,7 @@ def read_mask(source: Reader, shape: tuple[int, int, int, int]) -> NDArray[np.bo
     stored = (shape[0], 1, *shape[2:]) if shared else shape
     count = int(np.prod(stored))
     size = (count + 7) // 8
-    inflate = zlib.decompressobj()
-    try:
-        data = inflate.decompress(source.block(), size + 1)
-    except zlib.error as error:
-        raise damaged(f"a mask that does not inflate ({error})") from error
+    data = inflated(source.block(), size + 1)
     if len(data) != size:
         raise damaged(f"a mask of {len(data)} bytes where {size} belong")
     planes = _back(np.unpackbits(np.frombuffer(data, np.uint8), count=count).reshape(stored).astype(bool), way)

@@ -14,7 +14,7 @@ from swath.errors import need
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["pack_bytes", "read_planes", "unpack_bytes", "write_planes"]
+__all__ = ["inflated", "pack_bytes", "read_planes", "unpack_bytes", "write_planes"]
 
 
 def codecs() -> Any:
@@ -70,13 +70,17 @@ def pack_bytes(values: NDArray[Any], itemsize: int) -> bytes:
     return zlib.compress(np.ascontiguousarray(raw.T).tobytes(), 6)
 
 
-def unpack_bytes(data: bytes, count: int, itemsize: int) -> NDArray[np.uint8]:
-    """The bytes of `count` numbers of `itemsize` bytes each; view them as what they are."""
-    inflate = zlib.decompressobj()
+def inflated(data: bytes, limit: int) -> bytes:
+    """What was deflated, cut at `limit` bytes."""
     try:
-        raw = inflate.decompress(data, count * itemsize + 1)
+        return zlib.decompressobj().decompress(data, limit)
     except zlib.error as error:
         raise damaged(f"bytes that do not inflate ({error})") from error
+
+
+def unpack_bytes(data: bytes, count: int, itemsize: int) -> NDArray[np.uint8]:
+    """The bytes of `count` numbers of `itemsize` bytes each; view them as what they are."""
+    raw = inflated(data, count * itemsize + 1)
     if len(raw) != count * itemsize:
         raise damaged(f"{len(raw)} bytes where {count * itemsize} belong")
     return np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(itemsize, count).T).reshape(-1)

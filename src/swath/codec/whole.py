@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from swath.codec.native import find
 from swath.codec.pilot import Decoding, Encoding
 from swath.codec.plan import MANY, Group, Plan, groups, plan, read_plan
-from swath.codec.planes import read_planes, write_planes
+from swath.codec.planes import inflated, read_planes, write_planes
 from swath.codec.pyramid import details, levels
 from swath.codec.stream import Reader, Writer
 from swath.codec.symbols import Symbols, Taken
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "write"]
 
+WEIGHTS = 1 << 22  # bytes of weights, at most
 SINGLE, DOUBLE = 1 << 21, 1 << 48  # ranges that float32 and float64 carry exactly with room for the arithmetic
 
 
@@ -97,7 +99,7 @@ def _write_walk(
             if bool((wrong if here is None else wrong & here).any()) or not np.isfinite(values).all():
                 return False
             known.add(band, group, values, found)
-    out.block(bytes(weights.parts))
+    out.block(zlib.compress(bytes(weights.parts), 9))
     taken.write(out)
     return True
 
@@ -111,7 +113,7 @@ def _read_walk(source: Reader, good: NDArray[np.bool_], lattice: Lattice, low: i
         near = near[:1] * good.shape[1]
     dates, _bands = good.shape[:2]
     first = read_plan(source, *good.shape)
-    weights = Reader(source.block())
+    weights = Reader(inflated(source.block(), WEIGHTS))
     symbols = Symbols(source, good.size, kind)
     known = Known(first, good.shape, near, kind)
     whole = np.empty(good.shape, lattice.dtype)
