@@ -204,13 +204,7 @@ def _flips(painter: Any, pair: Pair, seed: int) -> tuple[str, ...]:
     from swath.geometry.shift import shift
 
     found = pair.moved
-    if (
-        found is None
-        or not np.isfinite(found.length)
-        or found.confidence < SURE
-        or pair.corrected
-        or found.length < 0.05
-    ):
+    if found is None or not found.sure or pair.corrected or found.length < 0.05:
         return ()
     changed = same = count = 0
     for batch in samples(pair, seed, most=2):
