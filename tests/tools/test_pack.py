@@ -12,6 +12,8 @@ import xarray as xr
 from rasterio.transform import from_origin
 
 import swath
+import swath.cube.contract
+from swath.cube import packed
 from swath.errors import FormatError, OutputError, SwathError, UnitError
 
 
@@ -251,3 +253,24 @@ def test_the_curve_shows_each_error_and_what_the_map_loses(tmp_path):
     page = (tmp_path / "s.report.html").read_text()
     assert "bits a value" in page
     assert "http" not in page.split("<style>")[0].replace("http-equiv", "")
+
+
+def test_dates_share_a_chunk_only_where_that_pays(tmp_path):
+    rng = np.random.default_rng(0)
+    ground = rng.normal(size=(1, 1, 300, 400)).cumsum(-1).cumsum(-2) * 2 + 3000
+    days = np.arange(6).astype("datetime64[D]").astype("datetime64[ns]")
+    chunks = {}
+    for name, noise in (("still", 1.0), ("restless", 400.0)):
+        values = (ground + rng.normal(0, noise, (6, 1, 300, 400))).clip(0, 9000).astype(np.int16)
+        cube = swath.cube.contract.make(values, bands=["a"], geobox=None, time=days)
+        swath.pack(cube, out=tmp_path / f"{name}.swath", max_error=["2"])
+        chunks[name] = packed.open_packed(tmp_path / f"{name}.swath").header.grids[0].chunk[0]
+        assert np.abs(swath.open(tmp_path / f"{name}.swath").values.astype(int) - values).max() <= 2
+    assert chunks == {"still": 4, "restless": 1}
+
+
+def test_an_error_that_swallows_a_band_is_said(tmp_path):
+    values = np.random.default_rng(0).uniform(0, 0.6, (1, 40, 50)).astype(np.float32)
+    cube = swath.cube.contract.make(values, bands=["red"], geobox=None, quantity="reflectance")
+    found = swath.pack(cube, out=tmp_path / "a.swath", max_error=["20"])
+    assert any("leaves little of red" in n for n in found.notes)

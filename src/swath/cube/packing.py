@@ -31,14 +31,17 @@ if TYPE_CHECKING:
     from swath.cube.scene import Piece
     from swath.earth.sensor import Band
 
-__all__ = ["Part", "code", "fitting", "grid_of", "part_of", "spread", "windows", "write"]
+__all__ = ["Part", "code", "dates_that_pay", "fitting", "grid_of", "part_of", "spread", "windows", "write"]
 
 SIDE = 256  # pixels of a chunk's side
 WHOLE = 384  # sides up to this are one chunk
-BANDS = 48  # more bands than this are coded in groups of GROUP
-GROUP = 32
+BANDS = 96  # more bands than this are coded in groups of GROUP
+GROUP = 64
+TOGETHER = 4  # times as many dates in a chunk, where that saves PAYS of the bytes
+PAYS = 0.05
 PIXELS = SIDE * SIDE  # small grids put several dates into a chunk, up to this many pixels
 _WINDOW = 48 << 20  # bytes of stored numbers that one task reads
+_LARGE = 8 << 20  # numbers in a chunk of several dates
 Progress = Callable[[int, int, str], None]
 
 
@@ -47,7 +50,7 @@ class Part:
     """One native grid to be packed: stored numbers, the bands' facts, and the largest error of each band.
 
     source: (T, B, H, W). flag: (T, 1, H, W). error: in stored numbers; 0 keeps a band bit by bit. exact: whether the
-    numbers are the files' own (else physical ones). open: units were left open.
+    numbers are the files' own (else physical ones). open: units were left open. dates: in one chunk; 0 as few as sensible.
     """
 
     source: Source
@@ -60,6 +63,7 @@ class Part:
     error: tuple[float, ...] = ()
     exact: bool = True
     open: bool = False
+    dates: int = 0
 
 
 def part_of(piece: Piece, *, open: bool = False) -> Part:
@@ -81,7 +85,7 @@ def grid_of(part: Part, first: int) -> Grid:
     """How a part is cut into chunks, with all facts that the header keeps."""
     t, b, h, w = part.source.shape
     y, x = (n if n <= WHOLE else SIDE for n in (h, w))
-    dates = max(1, min(t, PIXELS // (y * x)))
+    dates = min(t, part.dates or max(1, PIXELS // (y * x)))
     groups = [tuple(range(b))] if b <= BANDS else [tuple(range(k, min(k + GROUP, b))) for k in range(0, b, GROUP)]
     box = part.geobox
     return Grid(
@@ -110,6 +114,28 @@ def _facts(band: Band) -> dict[str, Any]:
     texts = {k: str(getattr(band, k)) for k in ("common", "polarisation")}
     about = {"name": band.name, "quantity": band.quantity, "units": band.units}
     return about | known | {k: v for k, v in texts.items() if v}
+
+
+def dates_that_pay(part: Part) -> int:
+    """How many dates a chunk should hold: one where that is as good, for windows of one date then decode least.
+
+    Tried on the window in the scene's middle.
+    """
+    few = grid_of(replace(part, dates=0), 0)
+    most = min(part.source.shape[0], TOGETHER * few.chunk[0])
+    many = grid_of(replace(part, dates=most), 0)
+    large = most * few.chunk[1] * few.chunk[2] * max(len(g) for g in few.groups)
+    if most == few.chunk[0] or large > _LARGE:
+        return few.chunk[0]
+    middle = [n // 2 for n in few.across]
+    first = middle[0] * few.chunk[0] // most
+    apart = [k for k in range(few.across[0]) if first * most <= k * few.chunk[0] < (first + 1) * most]
+
+    def bytes_of(grid: Grid, dates: Sequence[int]) -> int:
+        coded = [code(replace(part, dates=grid.chunk[0]), grid, [(k, middle[1], middle[2])]) for k in dates]
+        return sum(len(data) + ENTRY.itemsize for chunks in coded for _, data, found in chunks if found is not None)
+
+    return most if bytes_of(many, [first]) <= (1 - PAYS) * bytes_of(few, apart) else few.chunk[0]
 
 
 def windows(grid: Grid) -> list[list[tuple[int, int, int]]]:

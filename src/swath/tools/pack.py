@@ -162,7 +162,8 @@ def pack(
         from swath.tools.rate_report import write_curve
 
         options = {"column": column, "xy": xy}
-        more = write_curve(path, parts, max_error, labels, options, seed=seed, progress=progress)
+        grouped = [replace(p, dates=g.chunk[0]) for p, g in zip(parts, file.header.grids, strict=True)]
+        more = write_curve(path, grouped, max_error, labels, options, seed=seed, progress=progress)
     result = _result(path, file, parts, bytes_of(many), promise.words, notes)
     result = replace(result, files=(path.name, *(p.name for p in more)))
     record = job.record([path, *more], path.parent, out_name=path.name, result=result.to_json() | {"out": path.name})

@@ -131,7 +131,7 @@ def pack_parts(
     progress: Progress | None = None,
 ) -> tuple[PackedFile, list[Measured]]:
     """Write the packed file that keeps the promise, with the certificate inside."""
-    from swath.cube.packing import write
+    from swath.cube.packing import dates_that_pay, write
 
     peaks, said = peaks_of(parts, promise.peak)
     seen: list[Measured] = []
@@ -139,6 +139,8 @@ def pack_parts(
 
     def certify(found: list[Measured]) -> dict[str, Any]:
         seen[:] = found
+        if promise.kind == "psnr" and psnr_of(found, peaks) < promise.psnr - 1e-9:
+            raise _Missed
         return certificate(bound, found, peaks, said)
 
     def go() -> PackedFile:
@@ -146,19 +148,43 @@ def pack_parts(
         return write(out, bound, promise=told, certify=certify, workers=workers, progress=progress)
 
     if promise.kind != "psnr":
-        bound = with_errors(parts, errors_for(parts, promise, notes))
-        return go(), seen
+        bound = [replace(p, dates=dates_that_pay(p)) for p in with_errors(parts, errors_for(parts, promise, notes))]
+        file = go()
+        _say_too_much(bound, seen, notes)
+        return file, seen
     if any(not np.isfinite(p).all() for p in peaks):
         peaks = _ranges(parts, peaks)
     factor = _factor(parts, peaks, promise.psnr)
-    for attempt in range(_TRIES + 1):
-        # An error of no more than peak x 10^(-dB/20) anywhere keeps the quality whatever the numbers are.
-        bound = _steps(parts, peaks, promise.psnr, factor if attempt < _TRIES else 1.0)
-        file = go()
-        if psnr_of(seen, peaks) >= promise.psnr - 1e-9:
+    dates = [dates_that_pay(p) for p in _steps(parts, peaks, promise.psnr, factor)]
+    for _ in range(_TRIES):
+        bound = _dated(_steps(parts, peaks, promise.psnr, factor), dates)
+        try:
+            return go(), seen
+        except _Missed:
+            factor = max(1.0, factor * 0.93)
+    # An error of no more than peak x 10^(-dB/20) anywhere keeps the quality whatever the numbers are.
+    bound = _dated(_steps(parts, peaks, promise.psnr, 1.0), dates)
+    return go(), seen
+
+
+class _Missed(Exception):  # noqa: N818 - it never leaves this module
+    """The quality was not reached: nothing gets the file's name."""
+
+
+def _dated(parts: Sequence[Part], dates: Sequence[int]) -> list[Part]:
+    return [replace(p, dates=n) for p, n in zip(parts, dates, strict=True)]
+
+
+def _say_too_much(parts: Sequence[Part], found: Sequence[Measured], notes: list[str]) -> None:
+    """Warn where an error swallows a band: of a float reflectance 20 is no small number."""
+    for part, m in zip(parts, found, strict=True):
+        wide = m.high - m.low
+        for b in np.flatnonzero((m.n > 0) & (wide > 0) & (np.array(part.error) >= wide / 4)):
+            notes.append(
+                f"an error of {part.error[b]:g} leaves little of {part.bands[b].name}, whose stored numbers lie between "
+                f"{m.low[b]:g} and {m.high[b]:g}: errors without a unit are in stored numbers"
+            )
             break
-        factor = max(1.0, factor * 0.93)
-    return file, seen
 
 
 def _ranges(parts: Sequence[Part], peaks: list[np.ndarray]) -> list[np.ndarray]:
