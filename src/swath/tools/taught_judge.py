@@ -15,7 +15,7 @@ from swath.estimate import Estimate, block_bootstrap
 from swath.metric import reliability as bins
 from swath.predict.solved import Evidence
 from swath.sample import split
-from swath.tools.taught import FOLDS, TREES, Lesson, share, trained
+from swath.tools.taught import FOLDS, SAID, TREES, Lesson, share, trained
 
 if TYPE_CHECKING:
     from swath.baseline.forecast import Series
@@ -108,7 +108,8 @@ def judged(lesson: Lesson, plan: Plan, space: str, *, simulated: bool, progress:
     for (task, name), parts in _by_task(errors).items():
         found.rows += _value_rows(task, name, parts, found.words, plan.seed, simulated)
     found.notes += [
-        f"intervals of {t} widened by {v:.2f}, from errors in places left out" for t, v in found.spread.items()
+        f"intervals of {SAID.get(t, t)} made {v:.2f} times as wide, from errors in places left out"
+        for t, v in found.spread.items()
     ]
     found.verdict = _verdict(found.rows)
     return found
@@ -290,10 +291,11 @@ def _root(s: np.ndarray) -> np.ndarray:
 def _verdict(rows: Sequence[tuple[str, str, str, Estimate]]) -> str:
     """In words: better only where the interval of a paired difference is above 0."""
     words = []
-    for task, method, _, e in rows:
+    for task, method, metric, e in rows:
         if " - " not in method or "majority" in method:
             continue
+        what = task if task == "crop" else f"{task} of {metric.removeprefix('RMSE of ')}"
         plain = method.replace(f"{OURS} - ", "").replace(f" - {OURS}", "")
         how = "better than" if e.low > 0 else "worse than" if e.high < 0 else "not told from"
-        words.append(f"{task}: the decoder is {how} {plain}")
+        words.append(f"{what}: the decoder is {how} {plain}")
     return "; ".join(words) or "nothing could be judged"
