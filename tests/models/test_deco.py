@@ -254,3 +254,19 @@ def test_a_checkpoint_of_earthpt_is_read_strictly(tmp_path):
     torch.save({k: v for k, v in small.state_dict().items() if "ln_2" not in k}, tmp_path / "lost.pt")
     with pytest.raises(FormatError, match="ln_2"):
         EarthPT.read(tmp_path / "lost.pt")
+
+
+def test_it_is_an_encoder_that_keeps_the_rules(model):
+    from swath.batch import Batch, Pixels
+    from swath.testing import check_encoder
+
+    rng = np.random.default_rng(0)
+    day = 18_000.0 + 16 * np.arange(6)[None].repeat(2, 0)
+
+    def pixels(bands):
+        values = rng.normal(0.4, 0.2, (2, 6, len(bands), 4, 5)).astype(np.float32)
+        return Pixels(values, rng.random(values.shape) < 0.8, bands, 10.0, day, np.zeros((2, 2)))
+
+    check_encoder(model, Batch({"a": pixels(OPTICAL), "b": pixels(RADAR)}))
+    lone = Deco("pico", dim=16, depth=1, heads=2, sensors={"s2": heard(OPTICAL)}, tasks=("impute",)).eval()
+    check_encoder(lone, Batch({"a": pixels(OPTICAL)}))

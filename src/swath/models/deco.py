@@ -21,6 +21,7 @@ from swath.nn.causal import Cache, Trunk, start
 
 if TYPE_CHECKING:
     from swath.baseline.forecast import Said, Series
+    from swath.batch import Batch, Tokens
     from swath.earth.sensor import Band
 
 __all__ = ["FLOOR", "SIZES", "Deco", "heard", "measured"]
@@ -166,6 +167,12 @@ class Deco(nn.Module):
         """(M, K): softmax over the classes of one label space alone, at its temperature."""
         scores = self.symbols(hidden)[:, self.vocabulary.classes(space)]
         return torch.softmax(scores / self.temperature[space], -1)
+
+    def encode(self, batch: Batch, levels: Sequence[int] = (-1,)) -> list[Tokens]:
+        """A token for every pixel; see `deco_tokens.encode`."""
+        from swath.models import deco_tokens
+
+        return deco_tokens.encode(self, batch, levels)
 
     def fit(self, series: Series) -> Deco:
         """Itself: a trained file learns nothing more from the series it fills. Raises BandError, UnitError for other bands."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from swath.models.deco import Deco
 
-__all__ = ["Given", "answers", "classify", "fill", "forecast", "sight_of", "translate"]
+__all__ = ["Given", "answers", "classify", "fill", "forecast", "sight_of", "translate", "turns"]
 
 Given = Series | Mapping[str, Series]
 LEVEL = 0.90
@@ -37,7 +37,7 @@ def sight_of(model: Deco, given: Given) -> Sight:
     return prompts.merged(parts, model.vocabulary, model.width)
 
 
-def _turns(length: np.ndarray) -> Iterator[np.ndarray]:
+def turns(length: np.ndarray) -> Iterator[np.ndarray]:
     """Rows in groups of like length, each a forward pass; the same groups for the same lengths."""
     order = np.argsort(length, kind="stable")
     at = 0
@@ -66,7 +66,7 @@ def answers(
     length = sight.there.sum(1)
     some = np.flatnonzero(length > 0)
     with torch.inference_mode():
-        for turn in _turns(length[some]):
+        for turn in turns(length[some]):
             rows = some[turn]
             short = sight.rows(rows).only(np.ones((len(rows), sight.sensor.shape[1]), bool))
             packed = prompts.crop(short, vocabulary, space, task=task, labels=labels).to(_device(model))
@@ -91,7 +91,7 @@ def _asked(model: Deco, sight: Sight, sensor: np.ndarray, day: np.ndarray, task:
     some = np.flatnonzero((sensor >= 0).any(1) & sight.there.any(1))
     many = sight.there.sum(1) + (sensor >= 0).sum(1)
     with torch.inference_mode():
-        for turn in _turns(many[some]):
+        for turn in turns(many[some]):
             rows = some[turn]
             short = sight.rows(rows).only(np.ones((len(rows), sight.sensor.shape[1]), bool))
             t = prompts.impute(short, model.vocabulary, sensor[rows], day[rows], task=task).to(_device(model))
@@ -183,7 +183,7 @@ def forecast(
     some = np.flatnonzero(sight.there.any(1))
     length = sight.there.sum(1) * max(1, draws)
     with torch.inference_mode():
-        for turn in _turns(length[some]):
+        for turn in turns(length[some]):
             rows = some[turn]
             run[:, rows] = _free(model, sight.rows(rows), number, days[rows], max(1, draws), feed, generator)
     drawn = run[..., :c]
