@@ -389,7 +389,7 @@ def _doubt(s: Speech) -> list[Said]:
         )
     ]
     order = [k for k in f.ranking() if f.sure("scene", [k]) is not None]
-    if len(order) > 1:
+    if len(order) > 1 and sure:
         least = min(order, key=lambda k: f.sure("scene", [k]) or Fraction(0))
         q = s.printed_share(f.sure("scene", [least]) or Fraction(0))
         said.append(

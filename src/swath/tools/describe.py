@@ -133,6 +133,12 @@ def describe(
     from swath.language.question import questions as ask
     from swath.tools import describing
 
+    if writer is not None and not callable(writer):
+        raise FormatError(
+            rule="a writer is a Python function from facts to text",
+            got=repr(writer)[:60],
+            remedy="swath.describe(map, writer=function), or judge its text with --check FILE",
+        )
     folder = None if out is None else Path(out)
     if folder is not None:
         can_be_written(folder)

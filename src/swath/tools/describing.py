@@ -107,6 +107,10 @@ def counted(last: Any, first: Any, asked: Mapping[str, Any], progress: Progress 
     notes += _said(found)
     if rule:
         notes.append(f"sure: {rule}")
+    if run is not None and not areas:
+        notes.append(
+            "areas are as counted on the map: no probability sample has judged it (swath sample, swath assess)"
+        )
     return found, notes
 
 
@@ -238,7 +242,7 @@ def page(
     step = max(1, -(-max(facts.shape) // LONGEST))
     made = describe_page.Page(
         title=asked.get("title") or f"{facts.name or 'A map'} in words",
-        headline=text.sentences[0] if text.sentences else "Nothing to say",
+        headline=_headline(text),
         uri=data_uri(pixels), width=pixels.shape[1], height=pixels.shape[0], sentences=sentences, keys=keys,
         places=facts.north.words[:1].upper() + facts.north.words[1:] + ".",
         picture=f"The picture shows every {step}th pixel." if step > 1 else "",
@@ -248,6 +252,14 @@ def page(
         transitions=_transitions(facts), questions=asks, simulated=facts.simulated,
     )  # fmt: skip
     return describe_page.write(path, made)
+
+
+def _headline(text: Text) -> str:
+    """The first sentence about a class."""
+    for words, claims in zip(text.sentences, text.claims, strict=False):
+        if any(c.classes for c in claims):
+            return words
+    return text.sentences[0] if text.sentences else "Nothing to say"
 
 
 def _transitions(facts: SceneFacts) -> list[tuple[str, str, str]]:
