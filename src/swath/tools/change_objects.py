@@ -90,7 +90,7 @@ def _measured(folder: Path, frame: Any, grid: GeoBox | None, shape: tuple[int, i
     try:
         for top in range(0, shape[0] if n else 0, _STRIP):
             start, stop = max(0, top - RIM), min(shape[0], top + _STRIP + RIM)
-            place = affine * Affine.translation(0, start)
+            place = affine @ Affine.translation(0, start)
             shapes = [(g, i + 1) for i, g in enumerate(frame.geometry)]
             label = rasterize(shapes, (stop - start, shape[1]), transform=place, dtype="int32")
             around = maximum_filter(label, 2 * RIM + 1)
