@@ -31,6 +31,7 @@ def lines(
 ) -> Path:
     """Panels side by side, each {name: Line}, one legend; x, y: what the axes show, with units."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     figure = Figure(figsize=(max(5.2, 3.7 * len(panels)), 4.1), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=share_y))
@@ -45,6 +46,9 @@ def lines(
         axis.set_xlabel(x)
         if log:
             axis.set_xscale("log")
+            axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.25)
     axes[0].set_ylabel(y)
     handles = {label: h for axis in axes for h, label in zip(*axis.get_legend_handles_labels(), strict=True)}
