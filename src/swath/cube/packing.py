@@ -84,7 +84,8 @@ def part_of(piece: Piece, *, open: bool = False) -> Part:
 def grid_of(part: Part, first: int) -> Grid:
     """How a part is cut into chunks, with all facts that the header keeps."""
     t, b, h, w = part.source.shape
-    y, x = (n if n <= WHOLE else SIDE for n in (h, w))
+    whole = WHOLE if b <= GROUP // 2 else SIDE
+    y, x = (n if n <= whole else SIDE for n in (h, w))
     dates = min(t, part.dates or max(1, PIXELS // (y * x)))
     groups = [tuple(range(b))] if b <= BANDS else [tuple(range(k, min(k + GROUP, b))) for k in range(0, b, GROUP)]
     box = part.geobox

@@ -53,8 +53,9 @@ def losses(data: Path, tile: str, seed: int) -> list[dict[str, Any]]:
             words = (
                 f"map on {coder} at {word} ({bits:.2f} bits a value, {psnr:.1f} dB, peak 1): loses {loss} of accuracy"
             )
-            found = loss.defined and math.isfinite(loss.low)
-            words += ", shown to be worse" if found and loss.low > 0 else ", no loss is shown" if found else ""
+            if loss.defined and math.isfinite(loss.low):
+                told = "worse" if loss.low > 0 else "better" if loss.high < 0 else ""
+                words += f", shown to be {told}" if told else ", no loss is shown"
             out.append(
                 {"coder": coder, "word": word, "bits": bits, "psnr": psnr, "loss": loss, "rows": [row], "words": words}
             )
