@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from swath.recipes import reobench
+from swath.recipes.reobench_sets import published
 from swath.testing import check_recipe
 from swath.transform.severity import TWELVE
 
@@ -23,3 +24,10 @@ def test_the_recipe_keeps_its_rules_and_says_what_it_measured() -> None:
     still = [r for r in outcome.rows if r.method == "mean of each band"]
     assert [r.estimate.value for r in still] == [0.0]
     assert all(r.estimate.simulated for r in still)
+
+
+def test_the_published_parts_have_their_size_and_take_a_step() -> None:
+    rows, said, facts = published()
+    assert [r.estimate.value for r in rows] == [23_070, 23_070, 0]
+    assert facts["output"] == [2, 5, 224, 224]
+    assert "not run" in said[1]

@@ -63,12 +63,9 @@ def judged(
         for number, family in enumerate(families):
             keys = [(n, v) for n in family for v in levels if (n, v) in looks] + ([CLEAN] if not number else [])
             for f in np.unique(fold):
-                x, y = _lesson(task, looks, fold != f, family if augmented else None)
-                weight = (
-                    len(y) / len(np.unique(y)) / np.bincount(y, minlength=size[1])[y]
-                    if task.measure == "balanced"
-                    else None
-                )
+                x, y, weight = _lesson(task, looks, fold != f, family if augmented else None)
+                if task.measure == "balanced":
+                    weight = weight * (len(y) / len(np.unique(y)) / np.bincount(y, minlength=size[1])[y])
                 strength = choose_strength(clean[fold != f], task.y[fold != f], task.place[fold != f], size[1], None, s)
                 head = Linear(size[1], strength).fit(x, y, weight)
                 before = head.predict(clean).argmax(1)
@@ -83,15 +80,20 @@ def judged(
 
 def _lesson(
     task: Task, looks: Mapping[tuple[str, int], Look], taught: np.ndarray, left_out: Sequence[str] | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """What a head learns from: clean items of its places, and their damaged copies unless their family is the one left out."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a head learns from: clean items of its places, and their damaged copies unless their family is the one left out.
+
+    The third: weights; all copies together weigh as much as the clean items.
+    """
     parts = [(looks[CLEAN].x[taught], np.flatnonzero(taught))]
     for (name, level), look in looks.items():
         if left_out is not None and 1 <= level <= 3 and name not in left_out:
             at = taught[look.source]
             parts.append((look.x[at], look.source[at]))
     source = np.concatenate([s for _, s in parts])
-    return np.concatenate([x for x, _ in parts]), task.y[source]
+    weight, first = np.ones(len(source)), len(parts[0][1])
+    weight[first:] = first / max(1, len(source) - first)
+    return np.concatenate([x for x, _ in parts]), task.y[source], weight
 
 
 def _tally(

@@ -13,10 +13,12 @@ from swath.batch import Batch
 from swath.bench.collection import Collection, Items
 from swath.bench.damaged import Look, Task
 from swath.bench.features import features
+from swath.estimate import Estimate
+from swath.report.outcome import Row
 from swath.sample.loader import take
 from swath.transform.corrupt import Options, corrupt_batch, move_of
 
-__all__ = ["change", "patch", "pictures", "zones"]
+__all__ = ["change", "patch", "pictures", "published", "zones"]
 
 DAY = 17_713.0  # 1 July 2018: EuroSAT tells no date, and Galileo asks for one
 CROP = 32
@@ -144,3 +146,45 @@ def zones(folder: Path, weights: Path) -> tuple[Task, Any]:
     kept = np.unique(place, return_inverse=True)[1].ravel()
     title = f"TerraMind, {len(y)} windows of three tiles, {len(first.bands)} bands"
     return Task(title, NAMES, y, kept, np.ones(len(y), bool), "overall", look), model
+
+
+def published(width: int = 768, crop: int = 224) -> tuple[tuple[Row, ...], tuple[str, ...], dict[str, Any]]:
+    """The published training parts at full size on vectors of a ViT-B: the linear head of 30 classes (Adam, warm restarts) and
+    UPerNet of five (AdamW), a step of each. AID, Potsdam and DIOR are not at hand; the detector is not built.
+    """
+    import torch
+
+    from swath.nn.upernet import UPerNet
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        head = torch.nn.Linear(width, 30)
+        steps = torch.optim.Adam(head.parameters(), 1e-3)
+        restarts = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(steps, 5)
+        loss = torch.nn.functional.cross_entropy(head(torch.randn(64, width)), torch.arange(64) % 30)
+        loss.backward()
+        steps.step()
+        restarts.step()
+        decoder = UPerNet((width,) * 4, 5)
+        slow = torch.optim.AdamW(decoder.parameters(), 6e-5)
+        side = crop // 16
+        answer = decoder([torch.randn(2, width, side, side) for _ in range(4)], (crop, crop))
+        wrong = torch.nn.functional.cross_entropy(answer, torch.randint(0, 5, (2, crop, crop)))
+        wrong.backward()
+        slow.step()
+    why = "an exact count has no interval"
+    count = Estimate(
+        float(sum(p.numel() for p in head.parameters())), "1", n=1, simulated=True, method="counted", reason=why
+    )
+    rows = (
+        Row("the published linear head, ViT-B", "ours", "ours", "parameters", count),
+        Row("the published linear head, ViT-B", "width x classes + classes", "reference", "parameters",
+            replace(count, value=float(width * 30 + 30))),
+        Row("no encoder", "majority", "baseline", "parameters", replace(count, value=0.0)),
+    )  # fmt: skip
+    said = (
+        f"one step each: linear head {float(loss.detach()):.3f}, UPerNet {float(wrong.detach()):.3f}, output {tuple(answer.shape)}, "
+        f"{sum(p.numel() for p in decoder.parameters()):,} parameters",
+        "AID, Potsdam, DIOR and VRSBench are not at hand: 100 epochs and 160,000 iterations were not run",
+    )
+    return rows, said, {"output": list(answer.shape), "rate after a step": float(restarts.get_last_lr()[0])}
