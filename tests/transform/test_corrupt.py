@@ -317,3 +317,15 @@ def test_a_spectrometer_has_no_sibling_that_looks_where_it_looks() -> None:
     bands = tuple(Band(f"b{i}", wavelength=400 + 10 * i, fwhm=10) for i in range(200))
     with pytest.raises(SwathError, match="does not look"):
         corrupt(np.full((200, 24, 24), 0.2, np.float32), "sensor_swap", 1, bands=bands)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 200), (257, 2)])
+@pytest.mark.parametrize("kind", ["random", "constant", "nothing seen"])
+def test_the_oddest_pictures_come_back_in_their_shape(shape: tuple[int, int], kind: str) -> None:
+    x = np.random.default_rng(0).uniform(0, 0.4, (2, 4, *shape)).astype(np.float32)
+    x = {"random": x, "constant": np.full_like(x, 0.2), "nothing seen": np.full_like(x, np.nan)}[kind]
+    for name in ALL:
+        out = corrupt(x, name, 5, bands=S2)
+        assert out.shape == x.shape
+        assert not np.isinf(out).any()
+        assert kind != "nothing seen" or np.isnan(out).all()

@@ -183,6 +183,8 @@ def _rolled(a: Floats, dy: int, dx: int) -> Floats:
     """Moved by whole pixels, nothing coming in."""
     h, w = a.shape
     out = np.zeros_like(a)
+    if abs(dy) >= h or abs(dx) >= w:
+        return out
     out[max(0, dy) : h + min(0, dy), max(0, dx) : w + min(0, dx)] = a[
         max(0, -dy) : h - max(0, dy), max(0, -dx) : w - max(0, dx)
     ]
