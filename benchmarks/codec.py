@@ -79,7 +79,9 @@ def main() -> None:
 def bounded(sets: dict[str, Set], outcome: dict[str, Any]) -> None:
     """Bits per sample at the same largest error."""
     print("Bits per sample; the last columns are shares of JPEG-LS near-lossless. 0 is lossless.\n")
-    print(f"| set | max error | swath | {' | '.join(BOUNDED)} | LERC | largest error of swath | swath / JPEG-LS | JPEG XL / JPEG-LS |")
+    print(
+        f"| set | max error | swath | {' | '.join(BOUNDED)} | LERC | largest error of swath | swath / JPEG-LS | JPEG XL / JPEG-LS |"
+    )
     print("|---" * (len(BOUNDED) + 7) + "|")
     broken = 0
     for name, one in sets.items():
@@ -127,7 +129,9 @@ def ideas(sets: dict[str, Set], outcome: dict[str, Any]) -> None:
     heads = [f"{name} {error}" for name in sets for error in sets[name].errors]
     print("| idea | " + " | ".join(heads) + " |\n" + "|---" * (len(heads) + 1) + "|")
     peers = {
-        (name, error): rivals.code(LS, one.values, one.valid, error).size for name, one in sets.items() for error in one.errors
+        (name, error): rivals.code(LS, one.values, one.valid, error).size
+        for name, one in sets.items()
+        for error in one.errors
     }
     for label, off in steps:
         row = []
@@ -136,7 +140,10 @@ def ideas(sets: dict[str, Set], outcome: dict[str, Any]) -> None:
                 values, bound = one.values, error
                 if "centre" in off:  # a lattice fixed for all, then no loss
                     low = int(one.values[one.valid].min())
-                    values, bound = ((one.values.astype(np.int64) - low + error) // (2 * error + 1)).astype(np.uint16), 0
+                    values, bound = (
+                        ((one.values.astype(np.int64) - low + error) // (2 * error + 1)).astype(np.uint16),
+                        0,
+                    )
                 with without(off):
                     row.append(len(encode(values, one.valid, bound or None)) / peers[name, error])
         print(f"| {label} | " + " | ".join(f"{value:.3f}" for value in row) + " |", flush=True)
@@ -169,8 +176,12 @@ def without(off: tuple[str, ...]) -> Iterator[None]:
 
 def unbounded(sets: dict[str, Set], outcome: dict[str, Any]) -> None:
     """Bits at equal PSNR against coders that promise no bound."""
-    print("\nAt equal PSNR (peak 10,000 DN, 255 for NAIP; over the values that count). Bits of swath are read off between bounds.\n")
-    print("| set | coder | setting | PSNR dB | its largest error | its bits | swath's bits | swath / it | swath's bound |")
+    print(
+        "\nAt equal PSNR (peak 10,000 DN, 255 for NAIP; over the values that count). Bits of swath are read off between bounds.\n"
+    )
+    print(
+        "| set | coder | setting | PSNR dB | its largest error | its bits | swath's bits | swath / it | swath's bound |"
+    )
     print("|---" * 9 + "|")
     for name, one in sets.items():
         curve = []
@@ -210,33 +221,41 @@ def psnr(one: Set, back: Any) -> float:
 def times(sets: dict[str, Set], rounds: int, outcome: dict[str, Any]) -> None:
     """Processor seconds at the largest bound of 10 or what comes next."""
     print("\nProcessor milliseconds, the least of the rounds; shares are of JPEG-LS in the same rounds.\n")
-    print("| set | samples | max error | swath encodes | JPEG-LS | JPEG XL | share | swath decodes | JPEG-LS | JPEG XL | share |")
+    print(
+        "| set | samples | max error | swath encodes | JPEG-LS | JPEG XL | share | swath decodes | JPEG-LS | JPEG XL | share |"
+    )
     print("|---" * 11 + "|")
     for name, one in sets.items():
         filled = rivals._filled(one.values, one.valid)
         wide = np.uint8 if filled.dtype == np.uint8 else np.uint16
         planes = [np.ascontiguousarray(p) for p in (filled - filled.min()).astype(wide).reshape(-1, *filled.shape[2:])]
         for error in (one.errors[0], one.errors[-1]):
-            steps = [((p.astype(np.int32) + error) // (2 * error + 1)).astype(wide) for p in planes]
-            coded = (
-                encode(one.values, one.valid, error or None),
-                [imagecodecs.jpegls_encode(p, level=error) for p in planes],
-                [imagecodecs.jpegxl_encode(p, lossless=True, effort=7) for p in steps],
-            )
-            coders: list[Callable[[], Any]] = [
-                lambda error=error: encode(one.values, one.valid, error or None),
-                lambda error=error: [imagecodecs.jpegls_encode(p, level=error) for p in planes],
-                lambda steps=steps: [imagecodecs.jpegxl_encode(p, lossless=True, effort=7) for p in steps],
-                lambda data=coded[0]: decode(data),
-                lambda data=coded[1]: [imagecodecs.jpegls_decode(p) for p in data],
-                lambda data=coded[2]: [imagecodecs.jpegxl_decode(p) for p in data],
-            ]
-            spent = [min(column) for column in zip(*([clock(coder) for coder in coders] for _ in range(rounds)), strict=True)]
+            spent = seconds(one, planes, error, rounds)
             e, d = spent[0] / spent[1], spent[3] / spent[4]
             cells = " | ".join(f"{1000 * s:.1f}" for s in spent[:3]), " | ".join(f"{1000 * s:.1f}" for s in spent[3:])
-            print(f"| {name} | {one.values.size:,} | {error} | {cells[0]} | {e:.1f} | {cells[1]} | {d:.2f} |", flush=True)
+            print(
+                f"| {name} | {one.values.size:,} | {error} | {cells[0]} | {e:.1f} | {cells[1]} | {d:.2f} |", flush=True
+            )
             outcome.setdefault("encode_time", {}).setdefault(name, {})[str(error)] = round(e, 2)
             outcome.setdefault("decode_time", {}).setdefault(name, {})[str(error)] = round(d, 2)
+
+
+def seconds(one: Set, planes: list[Any], error: int, rounds: int) -> list[float]:
+    """Encoding and decoding by swath, JPEG-LS and quantised JPEG XL, in turn, the least of the rounds."""
+    steps = [((plane.astype(np.int32) + error) // (2 * error + 1)).astype(plane.dtype) for plane in planes]
+    encoders: list[Callable[[], Any]] = [
+        lambda: encode(one.values, one.valid, error or None),
+        lambda: [imagecodecs.jpegls_encode(plane, level=error) for plane in planes],
+        lambda: [imagecodecs.jpegxl_encode(step, lossless=True, effort=7) for step in steps],
+    ]
+    ours, ls, xl = (encoder() for encoder in encoders)
+    decoders: list[Callable[[], Any]] = [
+        lambda: decode(ours),
+        lambda: [imagecodecs.jpegls_decode(part) for part in ls],
+        lambda: [imagecodecs.jpegxl_decode(part) for part in xl],
+    ]
+    spent = [[clock(coder) for coder in (*encoders, *decoders)] for _ in range(rounds)]
+    return [min(column) for column in zip(*spent, strict=True)]
 
 
 def clock(work: Callable[[], Any]) -> float:
@@ -252,7 +271,8 @@ def whole_set(values: Any, nodata: int | None = None, **more: Any) -> Set:
 
 
 def five(shared: Path, bands: list[int] | slice) -> Set:
-    data = np.load(io.BytesIO(gzip.open(shared / "eopatch/FiveDates/data/BANDS-S2-L1C.npy.gz").read()))
+    packed = (shared / "eopatch/FiveDates/data/BANDS-S2-L1C.npy.gz").read_bytes()
+    data = np.load(io.BytesIO(gzip.decompress(packed)))
     return whole_set(np.rint(data * 10000).astype(np.uint16).transpose(0, 3, 1, 2)[:, bands])
 
 
@@ -284,7 +304,9 @@ SETS: dict[str, Callable[[Path], Set]] = {
         )
         for tile in ("282D_485L_3_3", "433D_629L_3_1", "637U_59R_1_3")
     },
-    "ndvi sinop": lambda shared: whole_set(raster(*sorted((shared / "sits_modis/cube").glob("*NDVI*.tif")) or [shared / "cube"])),
+    "ndvi sinop": lambda shared: whole_set(
+        raster(*sorted((shared / "sits_modis/cube").glob("*NDVI*.tif")) or [shared / "cube"])
+    ),
     "ndvi mato grosso": lambda shared: whole_set(raster(shared / "modis_mato_grosso/ndvi.tif").transpose(1, 0, 2, 3)),
     "lai": lai,
     "enmap": lambda shared: whole_set(raster(shared / "enmap_potsdam/enmap_potsdam_west.tif"), -32768),

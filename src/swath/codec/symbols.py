@@ -116,11 +116,15 @@ def _write_stream(out: Writer, values: NDArray[np.int64]) -> None:
     size = next(size for size in (2, 4, 8) if np.abs(values).max() < 1 << (8 * size - 1))
     small = values.astype(f"<i{size}")
     if have_codecs() and len(values) > 64:
-        out.number({2: 1, 4: 2, 8: 3}[size])
-        out.block(codecs().pcodec_encode(small, level=12))
-        return
+        data = bytes(codecs().pcodec_encode(small, level=12))
+        if _declared(data) == len(values):
+            out.number({2: 1, 4: 2, 8: 3}[size])
+            out.block(data)
+            return
     out.number({2: 4, 4: 5, 8: 6}[size])
-    out.block(pack_bytes(small, size))
+    out.block(
+        pack_bytes((values << 1 ^ values >> 63).astype(f"<u{size}"), size)
+    )  # the sign last, so that high bytes are 0
 
 
 def _read_stream(source: Reader, limit: int) -> NDArray[Any]:
@@ -132,10 +136,25 @@ def _read_stream(source: Reader, limit: int) -> NDArray[Any]:
     size = (2, 4, 8)[(how - 1) % 3]
     data = source.block()
     if how > 3:
-        return unpack_bytes(data, count, size).view(f"<i{size}")
+        folded = unpack_bytes(data, count, size).view(f"<u{size}")
+        return np.asarray((folded >> 1).astype(f"<i{size}") ^ -(folded & 1).astype(f"<i{size}"))
+    if _declared(data) != count:
+        raise damaged("symbols of another number than declared")
     out = np.zeros(count, f"<i{size}")
+    library = codecs()  # without the extra, its own sentence
     try:
-        codecs().pcodec_decode(data, out=out)
+        library.pcodec_decode(data, out=out)
     except Exception as error:  # whatever the library says about bytes it cannot read
         raise damaged(f"symbols that do not read ({error})") from error
     return out
+
+
+def _declared(data: bytes) -> int:
+    """How many numbers a stream of pcodec says that it holds; its library takes memory for them unasked.
+
+    Source: the standalone form of pcodec: mark, version, type, then 6 bits with the length of the count less one, and the count.
+    """
+    if data[:4] != b"pco!":
+        return -1
+    bits = int.from_bytes(data[6:16], "little")
+    return bits >> 6 & (2 << (bits & 63)) - 1
