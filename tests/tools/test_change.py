@@ -136,7 +136,7 @@ def test_labels_of_one_date_tell_from_what_to_what(made, tmp_path):
     row = record["transitions"][0]
     names = record["matrix"]["classes"]
     assert matrix[names.index(row["from"]), names.index(row["to"])] == pytest.approx(row["mapped"])
-    again = swath.change(scenes, out=tmp_path / "again", model=tmp_path / "model")
+    swath.change(scenes, out=tmp_path / "again", model=tmp_path / "model")
     assert (codes(tmp_path / "again") == codes(tmp_path)).mean() > 0.999
 
 
@@ -148,7 +148,7 @@ def test_labels_of_pairs_teach_change(made, tmp_path):
     assert got.changed.value == pytest.approx(truth, rel=0.25)
     with rasterio.open(tmp_path / "doubt.tif") as file:
         assert file.descriptions == ("undecided", "shift", "outside")
-    again = swath.change(scenes, out=tmp_path / "again", model=tmp_path / "model")
+    swath.change(scenes, out=tmp_path / "again", model=tmp_path / "model")
     assert (codes(tmp_path / "again") == codes(tmp_path)).mean() > 0.999
 
 

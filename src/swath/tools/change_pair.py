@@ -113,6 +113,8 @@ def open_pair(
     _order(before, after, notes, seasons=maps is None)
     if maps is None:
         _unmasked(before, after, notes)
+    if maps is None:
+        before, after = _without_static(before, after, notes)
     said = [str(c.attrs.get("simulated", "")).lower() for c in (first, second)]
     return Pair(
         before=before,
@@ -271,6 +273,40 @@ def _date(cube: xr.DataArray) -> str:
     return str(cube.coords["time"].values[0])[:10] if "time" in cube.dims else ""
 
 
+def _without_static(before: xr.DataArray, after: xr.DataArray, notes: list[str]) -> tuple[xr.DataArray, xr.DataArray]:
+    """Without bands that are the same on both dates, as heights in a stack are: they tell no change, and hide a shift."""
+    shared = [
+        (i, j)
+        for i, j in shared_bands(before, after)
+        if before.coords["band"].values[i] == after.coords["band"].values[j]
+    ]
+    height, width = before.sizes["y"], before.sizes["x"]
+    spots = [
+        (slice(r, r + 64), slice(c, c + 64))
+        for r in range(0, height, max(64, height // 4))
+        for c in range(0, width, max(64, width // 4))
+    ]
+    same = []
+    for i, j in shared:
+        pairs = [(_values(before, i, s), _values(after, j, s)) for s in spots]
+        if all(np.array_equal(a, b, equal_nan=True) for a, b in pairs) and any(np.isfinite(a).any() for a, _ in pairs):
+            same.append((i, j))
+    left = [
+        [k for k in range(c.sizes["band"]) if k not in [s[side] for s in same]]
+        for side, c in enumerate((before, after))
+    ]
+    if not same or not left[0] or not left[1]:
+        return before, after
+    names = ", ".join(str(before.coords["band"].values[i]) for i, _ in same)
+    notes.append(f"the same on both dates, so they tell no change and are left out: {names}")
+    return before.isel(band=left[0]), after.isel(band=left[1])
+
+
+def _values(cube: xr.DataArray, band: int, spot: tuple[slice, slice]) -> np.ndarray:
+    part = cube.variable.isel({"band": band, "y": spot[0], "x": spot[1]}).values
+    return np.asarray(part, float)
+
+
 def _order(before: xr.DataArray, after: xr.DataArray, notes: list[str], *, seasons: bool) -> None:
     first, second = _date(before), _date(after)
     if first and second and first > second:
@@ -372,7 +408,10 @@ def planes(batch: Batch, bands: tuple[list[int], list[int]]) -> tuple[np.ndarray
 def lined_up(pair: Pair, *, correct: bool, seed: int = 0) -> Pair:
     """The pair with its shift estimated from windows over the scene; the after date moved by it where `correct` and sure."""
     windows = [_planes(pair, batch) for batch in samples(pair, seed)]
-    found = registration(windows)
+    # Haze hides the ground in some bands and not in others: of all bands together and each alone, what stands out most.
+    bands = len(windows[0][0]) if windows else 0
+    tries = [slice(None), *(slice(b, b + 1) for b in range(bands if bands > 1 else 0))]
+    found = max((registration([(a[t], b[t]) for a, b in windows]) for t in tries), key=lambda r: r.confidence)
     notes = list(pair.notes)
     if not found.sure:
         notes.append(f"the shift between the dates cannot be told: too little is alike in both ({doubtful(found)})")
@@ -399,8 +438,16 @@ def doubtful(found: Registration) -> str:
 
 
 def _planes(pair: Pair, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Bands of both dates that mean the same (at most four), else their first ones; NaN where missing."""
+    """Bands of both dates that mean the same (at most four), else their first ones; NaN where missing.
+
+    Of bands with several native resolutions the finest alone: the squares of repeated coarse pixels correlate everywhere.
+    """
     shared = shared_bands(pair.before, pair.after) or [(0, 0)]
+    worse = [
+        np.nanmax([c.coords["gsd"].values[k] for c, k in zip((pair.before, pair.after), s, strict=True)] + [0])
+        for s in shared
+    ]
+    shared = [s for s, gsd in zip(shared, worse, strict=True) if gsd <= 1.05 * min(worse)]
     picked = [shared[i] for i in np.unique(np.linspace(0, len(shared) - 1, 4).astype(int))]
     out = []
     for side, name in enumerate(SIDES):

@@ -303,7 +303,8 @@ def _numbers(pair: Pair, index: str) -> tuple[tuple[xr.DataArray, xr.DataArray],
         raise BandError(
             rule="both numbers have one unit", got=", ".join(sorted(units)), remedy="settle them with --scale"
         )
-    return (cubes[0], cubes[1]), own, units.pop()
+    indices = all(str(c.coords["quantity"].values[0]) == "index" for c in cubes)
+    return (cubes[0], cubes[1]), own, "index" if indices else units.pop()
 
 
 def _noise(pair: Pair, seed: int) -> float:
