@@ -17,11 +17,11 @@ import numpy as np
 
 from swath.codec import rivals, video
 from swath.estimate import Estimate, mean, undefined
-from swath.recipes.xarrayvideo_points import Point, at, plain, point
+from swath.recipes.xarrayvideo_points import COLUMNS, Point, at, plain, point
 from swath.recipes.xarrayvideo_sets import Cube, dense, real
 from swath.recipes.xarrayvideo_words import verdicts
 from swath.report.outcome import Card, Outcome, Row
-from swath.report.plots import Line, lines
+from swath.report.plots import Line, few_colours, lines
 
 __all__ = ["CARD", "SCALES", "Point", "Sizes", "run"]
 
@@ -113,6 +113,7 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
     facts: dict[str, Any] = {
         "peak": "1 in the quantity's unit = 10 000 stored; PSNR over values that are not missing",
         "bits": "8 x bytes of stream, masks and what decoding needs / values that are not missing",
+        "columns": list(COLUMNS),
         "points": {c: {n: [plain(p) for p in ps] for n, ps in ks.items()} for c, ks in curves.items()},
         "the same sizes twice": _again(cubes[0], sizes),
         "missing values": _clouded(cubes[-2]),
@@ -192,16 +193,15 @@ def _over_cubes(cubes: Sequence[Cube], curves: dict[str, dict[str, list[Point]]]
 
 
 def _figures(cubes: Sequence[Cube], curves: dict[str, dict[str, list[Point]]], out: Path) -> dict[str, str]:
-    """Quality against rate: real cubes in one figure, made ones in another."""
+    """Quality against rate: cubes of few dates (one tile of its kind) in one figure, long series in another."""
     figures = {}
-    for file, some in (
-        ("rates.png", [c for c in cubes if not c.simulated]),
-        ("dense.png", [c for c in cubes if c.simulated]),
-    ):
+    many = [c for c in cubes if len(c.values) > 20]
+    few = [c for i, c in enumerate(cubes) if c not in many and c.name[:17] not in [o.name[:17] for o in cubes[:i]]]
+    for file, some in (("rates.png", few), ("dense.png", many)):
         if not some:
             continue
         panels = {}
-        for c in [s for i, s in enumerate(some) if s.name[:17] not in [o.name[:17] for o in some[:i]]]:
+        for c in some:
             title = c.name.replace(": ", "\n", 1) + (" (simulated)" if c.simulated else "")
             panels[title] = {
                 n: Line(
@@ -212,9 +212,8 @@ def _figures(cubes: Sequence[Cube], curves: dict[str, dict[str, list[Point]]], o
                 for n, ps in curves[c.name].items()
             }
         lines(panels, out / file, x="bits a value", y="PSNR, dB (peak 1 = 10 000 DN)", log=True, share_y=False)
-        figures[file] = (
-            f"quality against rate on {'made dense series (simulated)' if some[0].simulated else 'real cubes'}"
-        )
+        few_colours(out / file)
+        figures[file] = f"quality against rate, {'series of many dates' if some is many else 'few dates or many bands'}"
     return figures
 
 

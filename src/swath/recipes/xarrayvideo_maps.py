@@ -80,7 +80,7 @@ def picture(found: Sequence[dict[str, Any]], path: Path) -> None:
     """Loss against bits a value, with its interval, for each coder."""
     from matplotlib.figure import Figure
 
-    from swath.report.plots import COLOURS
+    from swath.report.plots import COLOURS, few_colours
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axis = figure.subplots()
@@ -102,3 +102,4 @@ def picture(found: Sequence[dict[str, Any]], path: Path) -> None:
     axis.legend(fontsize=8)
     axis.grid(alpha=0.25)
     figure.savefig(path, dpi=110)
+    few_colours(path)

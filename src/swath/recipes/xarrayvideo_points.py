@@ -12,7 +12,7 @@ import numpy as np
 from swath.codec import rivals
 from swath.recipes.xarrayvideo_sets import Cube
 
-__all__ = ["Point", "at", "plain", "point", "turn"]
+__all__ = ["COLUMNS", "Point", "at", "plain", "point", "turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,12 @@ def turn(ours: Sequence[Point], video: Sequence[Point]) -> str:
     return f"of {span}, video by the paper's way is smaller from {min(wins):.0f} to {max(wins):.0f} dB"
 
 
-def plain(p: Point) -> dict[str, Any]:
-    """The point without its clocks; what is no number is null."""
-    names = ("bits", "psnr", "rmse", "worst", "bias", "angle", "ndvi")
-    told = {n: float(f"{v:.6g}") if math.isfinite(v := getattr(p, n)) else None for n in names}
-    return {"setting": p.setting, **told}
+COLUMNS = ("setting", "bits", "psnr", "rmse", "worst", "bias", "angle", "ndvi")
+
+
+def plain(p: Point) -> list[Any]:
+    """The point as COLUMNS, without its clocks; what is no number is null."""
+    return [
+        v if isinstance(v, str) else float(f"{v:.4g}") if math.isfinite(v) else None
+        for v in (getattr(p, n) for n in COLUMNS)
+    ]

@@ -11,7 +11,7 @@ import numpy as np
 __all__ = ["Cube", "dense", "real"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cube:
     """values (T, C, H, W) whole numbers of which `peak` is 1 in the quantity's unit; valid; pair: bands (red, infrared)."""
 
