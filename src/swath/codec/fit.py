@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 ROWS = 4096  # pixels a fit looks at, at most
-LEAST, DEAR = 0.003, 0.01  # share of the squared surprise that a feature must save; one that is dear to make
+LEAST, DEAR = 0.003, 0.025  # share of the squared surprise that a feature must save; one that is dear to make
 ROUGH = 0.01  # the same for what activity tells
 
 
