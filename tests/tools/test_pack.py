@@ -274,3 +274,48 @@ def test_an_error_that_swallows_a_band_is_said(tmp_path):
     cube = swath.cube.contract.make(values, bands=["red"], geobox=None, quantity="reflectance")
     found = swath.pack(cube, out=tmp_path / "a.swath", max_error=["20"])
     assert any("leaves little of red" in n for n in found.notes)
+
+
+def test_native_grids_stay_apart_in_one_file(tmp_path):
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    rng = np.random.default_rng(0)
+    cubes = {}
+    for gsd, names in ((10.0, ["red", "nir"]), (20.0, ["swir1"])):
+        side = int(600 / gsd)
+        box = GeoBox((side, side), Affine(gsd, 0, 5e5, 0, -gsd, 5e6), "EPSG:32633")
+        values = rng.uniform(0, 0.6, (1, len(names), side, side)).astype(np.float32)
+        when = np.array(["2020-01-01"], "datetime64[ns]")
+        cubes[gsd] = swath.cube.contract.make(
+            values, bands=names, geobox=box, time=when, gsd=gsd, quantity="reflectance"
+        )
+    made = swath.pack(cubes, out=tmp_path / "s.swath", max_error=["0.001 reflectance"])
+    assert made.shape == {"time": 1, "band": 3, "y": 60, "x": 60}
+    back = swath.open(tmp_path / "s.swath")
+    assert list(back) == [10.0, 20.0]
+    for gsd, cube in cubes.items():
+        assert float(np.abs(back[gsd] - cube).max()) <= 0.001
+    tree = xr.open_datatree(tmp_path / "s.swath", engine="swath")
+    assert set(tree.children) == {"10m", "20m"}
+    assert xr.open_dataset(tmp_path / "s.swath", engine="swath", gsd=20).sizes["y"] == 30
+    said = swath.unpack(tmp_path / "s.swath", out=tmp_path / "g.tif")
+    assert said.files == ("g_10m.tif", "g_20m.tif")
+
+
+def test_a_packed_file_goes_wherever_a_scene_goes(tmp_path):
+    scene(tmp_path / "s_2020-01-01.tif", bands=4)
+    scene(tmp_path / "s_2020-02-01.tif", bands=4, seed=1)
+    for day in ("2020-01-01", "2020-02-01"):
+        swath.pack([str(tmp_path / f"s_{day}.tif")], out=tmp_path / f"p_{day}.swath")
+    names = [
+        [str(tmp_path / f"{k}_{d}{e}") for d in ("2020-01-01", "2020-02-01")]
+        for k, e in (("s", ".tif"), ("p", ".swath"))
+    ]
+    xr.testing.assert_identical(*(swath.open(n).load() for n in names))
+    again = swath.pack([names[1][0]], out=tmp_path / "twice.swath")  # packed once more: still stored numbers
+    assert again.bits_stored == 16
+    xr.testing.assert_identical(swath.open(tmp_path / "twice.swath").load(), swath.open(names[0][0]).load())
+    part = swath.open(names[1][0], area="15.0,45.1,15.005,45.2", bands="b2")
+    assert part.sizes["x"] < 110
+    assert list(part.band.values) == ["b2"]
