@@ -79,9 +79,8 @@ def main() -> None:
 def bounded(sets: dict[str, Set], outcome: dict[str, Any]) -> None:
     """Bits per sample at the same largest error."""
     print("Bits per sample; the last columns are shares of JPEG-LS near-lossless. 0 is lossless.\n")
-    print(
-        f"| set | max error | swath | {' | '.join(BOUNDED)} | LERC | JPEG-LS, one tall picture | largest error of swath | swath / JPEG-LS | JPEG XL / JPEG-LS |"
-    )
+    heads = ("set", "max error", "swath", *BOUNDED, "LERC", f"{LS}, one tall picture", "largest error of swath")
+    print("| " + " | ".join((*heads, "swath / JPEG-LS", "JPEG XL / JPEG-LS")) + " |")
     print("|---" * (len(BOUNDED) + 8) + "|")
     broken = 0
     for name, one in sets.items():
