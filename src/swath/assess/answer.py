@@ -11,7 +11,7 @@ import numpy as np
 from swath.assess.drawn import of_pixels
 from swath.assess.foretold import Intervals
 from swath.baseline.forecast import Forecaster, Said, Series
-from swath.baseline.rows import targets
+from swath.baseline.rows import Rowwise, targets
 from swath.batch import Batch
 
 __all__ = ["NEW", "NOTHING", "Answer"]
@@ -105,7 +105,7 @@ class Answer:
         value = known.values.astype(np.float32).copy()
         low, high = np.full(value.shape, np.nan), np.full(value.shape, np.nan)
         for forecaster, mask in self._turns(alone):
-            said = forecaster.fill(known, np.zeros(known.valid.shape[:2], bool))
+            said = forecaster.fill(known, _asked(forecaster, known))
             half = self.intervals.half(gap, alone, _spread(said))
             use = mask & ~known.valid
             value = np.where(use, said.value, value)
@@ -149,6 +149,13 @@ class Answer:
             "intervals": self.intervals.to_json(),
             "days": [float(d) for d in self.days],
         }
+
+
+def _asked(forecaster: Forecaster, known: Series) -> np.ndarray:
+    """(N, T) what to ask: methods row by row say all that is missing; others are asked for dates that lack any band."""
+    if isinstance(forecaster, Rowwise):
+        return np.zeros(known.valid.shape[:2], bool)
+    return np.asarray(~known.valid.all(-1))
 
 
 def _spread(said: Said) -> np.ndarray:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["draw", "of_pixels"]
 
 ACROSS = 8  # places a side at most
-VALUES = 700_000  # dates x bands x pixels that are drawn at most
-MOST = 2048
+VALUES = 300_000  # dates x bands x pixels that are drawn at most
+MOST = 900
 
 
 def draw(cube: xr.DataArray, *, allow: Iterable[str] = ("snow",), values: int = VALUES) -> Series:

@@ -150,7 +150,7 @@ class Departure(Rowwise):
         super().fit(series)
         self.season.ahead = self.ahead
         self.season.fit(series)
-        some = _thin(series, 300)
+        some = _thin(series, 150)
         self.memory, self.noise, self.usual = [], [], []
         for band in range(series.values.shape[2]):
             best, usual = self._likeliest(some, band)
@@ -169,7 +169,7 @@ class Departure(Rowwise):
         usual = sum(float((left**2).sum()) for left, _, _ in parts) / max(count, 1) + 1e-12
         best, least = (60.0, 0.3), np.inf
         for memory in (8.0, 20.0, 50.0, 120.0, 300.0):
-            for noise in (0.02, 0.1, 0.25, 0.5, 0.75, 0.95):
+            for noise in (0.02, 0.15, 0.4, 0.75):
                 total = 0.0
                 for left, ok, day in parts:
                     wide = _scale(left, ok, usual)

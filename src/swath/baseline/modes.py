@@ -16,6 +16,7 @@ __all__ = ["Modes"]
 Pair = tuple[np.ndarray, np.ndarray]
 _SEEN = 12  # clear values of a date below which its own numbers are not learned
 _ROUNDS = 20
+_SOME = 400  # series by which the count of modes is chosen
 
 
 class Modes(Rowwise):
@@ -82,7 +83,7 @@ class Modes(Rowwise):
 class _Learned:
     """Modes of one band: mean (T,), loading (T, R), noise (T,) as variances; seen (T,): dates with numbers of their own."""
 
-    def __init__(self, rows: np.ndarray, ok: np.ndarray, rank: int) -> None:
+    def __init__(self, rows: np.ndarray, ok: np.ndarray, rank: int, rounds: int = _ROUNDS) -> None:
         n = ok.sum(0)
         self.seen = n >= min(_SEEN, max(2, len(rows) // 4))
         total = max(int(ok.sum()), 1)
@@ -97,7 +98,7 @@ class _Learned:
         self.loading[:, 0] = 0.7
         self.noise = np.full(t, 0.3)
         self.rank, self.count = rank, total
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             self._round(x, w)
 
     def _shares(self, x: np.ndarray, w: np.ndarray) -> Pair:
@@ -137,14 +138,17 @@ class _Learned:
 
 
 def _chosen(rows: np.ndarray, ok: np.ndarray, most: int) -> _Learned:
-    """Modes in the count that says best what is hidden from half of the rows."""
+    """Modes in the count that says best what is hidden from some of the rows."""
+    whole, seen = rows, ok
+    some = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _SOME)).astype(int))
+    rows, ok = rows[some], ok[some]
     n, t = rows.shape
     asked = runs((n, t), 3) & ok
     known = ok & ~asked
     best, least = 1, np.inf
     top = max(1, min(most, t // 3, n // 8))
     for rank in [r for r in (1, 2, 3, 5, 8, 12) if r <= top]:
-        learned = _Learned(rows, known, rank)
+        learned = _Learned(rows, known, rank, _ROUNDS // 2)
         value, _ = learned.say(rows, known)
         counted = asked & learned.seen
         off = float(((value - rows)[counted] ** 2).mean()) if counted.any() else np.inf
@@ -152,4 +156,4 @@ def _chosen(rows: np.ndarray, ok: np.ndarray, most: int) -> _Learned:
             best, least = rank, off
         elif off > 1.05 * least:
             break
-    return _Learned(rows, ok, best)
+    return _Learned(whole, seen, best)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["CHOICE", "Learned", "answer_of", "checked", "days_every", "learn", "length_of", "write"]
 
 CHOICE = "swath's choice"
+ROUNDS, FOLDS = 6, 4  # how often values are hidden anew, and parts that places are dealt into
 _LEAST = 4  # dates
-_LEAST_FOLDS = 24  # series below which folds are fewer
 
 
 @dataclass(frozen=True)
@@ -161,14 +161,20 @@ def learn(
         )
     series, cube_notes = _changing(series, name)
     own = series.day[0]
+    if task == "fill" and days is None and series.valid.all() and not _any_missing(cube, allow):
+        raise SwathError(
+            rule="fill says values that are missing",
+            got=f"{name}: every value of its {len(own)} dates is there",
+            remedy="ask for other dates with --every 10d or --at, or --allow none where flags hide clouds",
+        )
     wanted = own if days is None else days
     table: dict[str, hidden.Maker] = dict(BETWEEN if task == "fill" else AHEAD)  # type: ignore[arg-type]
     if model is not None:
         table[model.name] = lambda: model
-    rounds = int(np.clip(1_200_000 // max(1, series.values.size), 1, 6))
+    rounds = int(np.clip(600_000 // max(1, series.values.size), 1, ROUNDS))
     places = len(np.unique(series.place))
     if task == "fill":
-        cases = hidden.fill_cases(series, table, seed=seed, rounds=rounds, progress=progress)
+        cases = hidden.fill_cases(series, table, seed=seed, rounds=rounds, folds=FOLDS, progress=progress)
     else:
         horizon = float(wanted[-1] - own[-1])
         some = (
@@ -197,6 +203,19 @@ def learn(
         name, task, series, wanted, final, weight, tuple(judged), chosen, made, coverage, tuple(by_kind), tuple(curve),
         tuple(dict.fromkeys(notes)), model,
     )  # fmt: skip
+
+
+def _any_missing(cube: xr.DataArray, allow: Sequence[str]) -> bool:
+    """Whether any value of the cube is missing or flagged, looked at window by window."""
+    from swath.predict.tile import choose_size, tiles
+    from swath.sample.window import Windows
+
+    shape = (cube.sizes["y"], cube.sizes["x"])
+    windows = Windows({"series": cube}, allow=tuple(allow))
+    size = choose_size(shape, cube.sizes["time"] * cube.sizes["band"])
+    return any(
+        not np.asarray(windows.read(t.rows, t.columns).pixels["series"].valid).all() for t in tiles(shape, size=size)
+    )
 
 
 def _changing(series: Series, name: str) -> tuple[Series, list[str]]:
@@ -296,7 +315,7 @@ def answer_of(learned: Learned, cube: xr.DataArray) -> Answer:
     for c in range(len(s.bands)):
         seen = s.values[..., c][s.valid[..., c]]
         low, high = (float(seen.min()), float(seen.max())) if len(seen) else (-np.inf, np.inf)
-        reach.append((low - 0.25 * (high - low), high + 0.25 * (high - low)))
+        reach.append(_within((low - 0.25 * (high - low), high + 0.25 * (high - low)), low, high, _layers(cube, 1)[0]))
     flags = None
     if "flag" in cube.coords:
         variable = cube.coords["flag"].variable
@@ -315,6 +334,20 @@ def answer_of(learned: Learned, cube: xr.DataArray) -> Answer:
         reach=np.array(reach),
         reasons=flags,
     )
+
+
+def _within(reach: tuple[float, float], low: float, high: float, layer: Layer) -> tuple[float, float]:
+    """A reach that the stored type holds, on the side of nodata where the values are."""
+    kind = np.dtype(layer.dtype)
+    if kind.kind not in "iu":
+        return reach
+    info, nodata = np.iinfo(kind), layer.fill
+    first, last = max(reach[0], float(info.min)), min(reach[1], float(info.max))
+    if nodata <= low:
+        first = max(first, nodata + 1)
+    if nodata >= high:
+        last = min(last, nodata - 1)
+    return first, last
 
 
 def write(
