@@ -11,8 +11,8 @@ import pytest
 
 from swath.language.caption import STYLES, say
 from swath.language.check import check
-from swath.language.claim import judge
 from swath.language.facts import facts
+from swath.language.judging import judge
 from swath.language.parse import parse
 from swath.language.reader import Vocabulary
 from swath.language.source import open_raster

@@ -139,7 +139,7 @@ def test_the_folder_of_a_map_run_brings_its_doubt_and_adjusted_areas(tmp_path):
     assert re.search(r"36.2 (hectares|ha), between 33 (hectares|ha) and 39.4 (hectares|ha)", made.text.text)
     for claims in made.text.claims:
         for claim in claims:
-            from swath.language.claim import judge
+            from swath.language.judging import judge
 
             assert judge(claim, made.facts)[0] is True
     (folder / "doubt.tif").unlink()

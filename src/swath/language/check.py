@@ -8,11 +8,13 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from swath.errors import SwathError
-from swath.language.claim import Claim, judge, window_of
+from swath.language.claim import Claim, window_of
 from swath.language.facts import SceneFacts
-from swath.language.lexicon import CHATEARTHNET_FORBIDDEN, COLOURS, HEDGES, tokens
+from swath.language.judging import judge
+from swath.language.lexicon import tokens
 from swath.language.parse import parse
 from swath.language.reader import Vocabulary, sentences_of
+from swath.language.words import CHATEARTHNET_FORBIDDEN, COLOURS, HEDGES
 
 __all__ = ["FORBIDDEN", "Verdict", "Verdicts", "check", "sentences_of"]
 

@@ -9,7 +9,7 @@ from swath.language.claim import Claim
 from swath.language.facts import SceneFacts
 from swath.language.reader import Item
 
-__all__ = ["Clause", "is_negated", "regions"]
+__all__ = ["INF", "Clause", "inherit", "is_negated", "regions"]
 
 INF = float("inf")
 
@@ -113,3 +113,13 @@ def is_negated(c: Clause, low: int, high: int) -> bool:
             c.items[i].used = True
             return True
     return False
+
+
+def inherit(c: Clause) -> list[int]:
+    """The sentence's subject so far, put in front of the clause."""
+    if c.subject is None:
+        return []
+    if c.items and c.items[0] is not c.subject:
+        c.items.insert(0, c.subject)
+        c.covered = {j + 1 for j in c.covered}
+    return [0]

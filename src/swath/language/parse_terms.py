@@ -34,6 +34,7 @@ def amounts(c: Clause) -> None:
             _amount(c, q, group, max(i, run[-1]))
 
 
+_MAINLY = ("mainly", "primarily", "predominantly", "chiefly", "largely", "principally")
 _SIZES = frozenset(
     [
         "long",
@@ -81,10 +82,12 @@ def _between(c: Clause, i: int, run: Sequence[int]) -> list[str]:
 
 
 def _amount(c: Clause, q: Item, run: Sequence[int], at: int) -> None:
+    no = is_negated(c, c.items.index(q) - 1, c.items.index(q))
     piece = all(c.items[j].named.piece for j in run) and q.unit in ("ha", "pixel") and not c.places
     for region in _between(c, c.items.index(q), run) or regions(c, at):
         if q.unit == "%":
-            c.say("share", run, low=q.low, high=q.high, unit="%", region=region)
+            word = "mainly" if q.text in _MAINLY else ""
+            c.say("share", run, low=q.low, high=q.high, unit="%", region=region, word=word, negated=no)
         elif q.unit in ("ha", "pixel"):
             c.say(
                 "piece" if piece else "area",

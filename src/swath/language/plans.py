@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from swath.language import numbers
-from swath.language.claim import SHAPES, Claim
+from swath.language.claim import Claim
+from swath.language.judging import SHAPES
 from swath.language.north import HALVES, QUARTERS
 from swath.language.phrases import Said, Speech, joined
 

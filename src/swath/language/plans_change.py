@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from swath.language.claim import Claim, old_of
+from swath.language.claim import Claim
 from swath.language.facts import Change
+from swath.language.judging import old_of
 from swath.language.north import HALVES, QUARTERS, REGIONS
 from swath.language.phrases import Said, Speech, joined
 

@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any
 
 from swath.language import numbers
-from swath.language.claim import Claim, judge, window_of
+from swath.language.claim import Claim, window_of
 from swath.language.facts import SceneFacts, rounded
+from swath.language.judging import judge
 from swath.language.north import HALVES, QUARTERS
 from swath.language.phrases import Speech
 

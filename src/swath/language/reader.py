@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swath.language.facts import SceneFacts
-from swath.language.lexicon import PHRASES, SOFT, tokens
+from swath.language.lexicon import PHRASES, tokens
 from swath.language.nouns import CONCEPTS, GROUPS, family_of, plain, singular
 from swath.language.numbers import WORDS, bounds
+from swath.language.words import SOFT
 
 __all__ = ["Item", "Named", "Vocabulary", "read_items", "sentences_of"]
 
@@ -186,6 +187,11 @@ def _quantities(items: list[Item]) -> list[Item]:
         item = items[i]
         if item.kind == "N":
             value, half, step = _number(items, i)
+            if (side := _sides(items, i + step)) is not None:
+                _modified(made, item, value * side[1], half * side[1], side[0])
+                made.append(item)
+                i += step
+                continue
             if (taken := _range(items, i, made)) is not None:
                 i += taken
                 continue
@@ -226,6 +232,16 @@ def _quantities(items: list[Item]) -> list[Item]:
             made.append(item)
         i += 1
     return made
+
+
+def _sides(items: list[Item], j: int) -> tuple[str, float] | None:
+    """`2.2 by 2.2 km`: the unit of a number that stands before `by` and another with a unit."""
+    if j + 2 < len(items) and items[j].text in ("by", "x", "times") and items[j + 1].kind == "N":
+        _, _, step = _number(items, j + 1)
+        k = j + 1 + step
+        if k < len(items) and items[k].kind == "U":
+            return _UNITS[str(items[k].value)]
+    return None
 
 
 def _range(items: list[Item], i: int, made: list[Item]) -> int | None:

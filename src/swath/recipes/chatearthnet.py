@@ -18,8 +18,8 @@ from swath.estimate import Estimate
 from swath.language import retrieve
 from swath.language.caption import say
 from swath.language.chatearthnet import top
-from swath.language.claim import judge
 from swath.language.facts import SceneFacts
+from swath.language.judging import judge
 from swath.language.lexicon import tokens
 from swath.language.parse import parse
 from swath.language.reader import Vocabulary

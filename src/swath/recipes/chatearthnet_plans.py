@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from swath.language.claim import Claim, judge
+from swath.language.claim import Claim
 from swath.language.facts import LEVELS, SceneFacts, level_of
+from swath.language.judging import judge
 
 __all__ = ["KINDS", "Plan", "spoil", "spoiled_dominant", "written"]
 

@@ -12,8 +12,8 @@ from swath.estimate import Estimate, block_bootstrap, undefined
 from swath.language import retrieve
 from swath.language.caption import say
 from swath.language.check import check
-from swath.language.claim import judge
 from swath.language.facts import SceneFacts
+from swath.language.judging import judge
 from swath.recipes.chatearthnet_maps import Window, noisy
 from swath.recipes.chatearthnet_plans import KINDS, Plan, spoil, spoiled_dominant, written
 from swath.report.outcome import Row

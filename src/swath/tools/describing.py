@@ -217,7 +217,8 @@ def page(
 ) -> Path:
     """report.html: the map with a window for each sentence."""
     from swath.earth.colour import hexadecimal
-    from swath.language.claim import judge, window_of
+    from swath.language.claim import window_of
+    from swath.language.judging import judge
     from swath.language.numbers import share
     from swath.report import describe_page
     from swath.report.figures import data_uri
