@@ -329,3 +329,14 @@ def test_the_oddest_pictures_come_back_in_their_shape(shape: tuple[int, int], ki
         assert out.shape == x.shape
         assert not np.isinf(out).any()
         assert kind != "nothing seen" or np.isnan(out).all()
+
+
+@pytest.mark.parametrize("name", GEOMETRIC)
+def test_moved_batches_keep_the_rules_of_transforms(name: str) -> None:
+    from swath.testing import check_transform
+
+    rng = np.random.default_rng(3)
+    values = rng.uniform(0, 0.5, (2, 1, 4, 32, 32)).astype(np.float32)
+    p = Pixels(values, np.ones(values.shape, bool), S2, 10.0, np.zeros((2, 1)), np.zeros((2, 2)))
+    batch = Batch({"s2": p}, rng.integers(0, 3, (2, 32, 32)), key=("a", "b"), place=("a", "b"))
+    check_transform(lambda b, _: corrupt_batch(b, name, 4, options=Options(sample="nearest")), batch)

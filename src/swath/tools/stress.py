@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,7 +51,7 @@ class StressResult:
             "clean": self.clean.to_json(),
             "mean_drop": self.mean.to_json(),
             "drops": {k: e.to_json() for k, e in self.drops.items()},
-            "map_that_changes_at_the_worst_level": dict(self.flips),
+            "map_that_changes_at_the_worst_level": {k: v if isfinite(v) else None for k, v in self.flips.items()},
             "first_broken": {k: list(v) for k, v in self.first.items()},
             "files": list(self.files),
             "notes": list(self.notes),

@@ -52,6 +52,8 @@ def told_of(asked: Mapping[str, Any]) -> dict[str, Any]:
             rule="stress takes a model, or the output folder of swath map", got=f"no file or folder {asked['model']}",
             remedy="name out/, out/model, a file of swath train, or sen2lcz",
         )  # fmt: skip
+    if told["area"] == "labels":
+        told["area"] = told["labels"] or told["truth"]
     if not told["scenes"]:
         raise FormatError(rule="stress makes scenes worse", got="none", remedy="name the scenes behind the model")
     if told["truth"] is not None and told["labels"] is not None:
@@ -90,7 +92,7 @@ def _of_run(run: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         raise FormatError(
             rule="a run of swath map keeps its model", got=f"none in {run.parent}", remedy="run the map again"
         )
-    if told["area"] == "labels":
+    if told["area"] == "labels" and asked["area"] is None:
         told["area"] = before.get("labels")
     told["seed"] = told["seed"] or 0
     return told

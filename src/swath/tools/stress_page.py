@@ -201,16 +201,16 @@ def _firsts(table: Table, curves: Sequence[Curve]) -> Shown:
     rows = []
     for c in curves:
         found = first_broken(table, c.name)
-        rows.append(
-            [spoken(c.name), "none is clear of 0", "", ""]
-            if found is None
-            else [spoken(c.name), found[0], str(found[1]), points(found[2])]
-        )
+        lost = [v for v, e, p in zip(c.levels, c.drop, c.p, strict=True) if p < 0.05 and e.value > 0]
+        whole = str(lost[0]) if lost else "none"
+        told = ["none is clear of 0", "", ""] if found is None else [found[0], str(found[1]), points(found[2])]
+        rows.append([spoken(c.name), whole, *told])
     words = (
-        "the lowest level at which some class loses more than 0 (p below 0.05 after Holm's correction over the classes and levels of "
-        "the corruption), and the class that loses most there"
+        "first the lowest level at which the map as a whole loses (p below 0.05 after Holm's correction over everything tried); then the "
+        "lowest level at which some class does (corrected over the classes and levels of the corruption), and the class that loses most there"
     )
-    return Shown("Which class breaks first", words, None, ("corruption", "class", "level", "drop in points"), rows)
+    head = ("corruption", "the map loses from level", "class", "from level", "drop in points")
+    return Shown("Which class breaks first", words, None, head, rows)
 
 
 def _numbers(table: Table, curves: Sequence[Curve]) -> Shown:

@@ -127,7 +127,8 @@ class MapSubject:
         if self.kind == "number":
             return ("outside what it learned from",)
         sets = ("classes that cannot be ruled out",) if self.work.calibration.drawn else ()
-        return ("1 - largest probability", "outside what it learned from", *sets)
+        ranked = ("unsure, rank among the labels",) if self.work.ranks is not None else ()
+        return ("1 - largest probability", "outside what it learned from", *sets, *ranked)
 
     @property
     def reach(self) -> int:
@@ -170,8 +171,10 @@ class MapSubject:
             out[0, there] = far
             return out
         out[0, there], out[1, there] = 1 - share[:, there].max(0), far
-        if len(out) > 2:
+        if self.work.calibration.drawn:
             out[2, there] = self.work.calibration.set_size(share[:, there])
+        if self.work.ranks is not None:
+            out[-1, there] = self.work.ranks(features[:, there].T) / 100
         return out
 
 

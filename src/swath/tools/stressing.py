@@ -26,6 +26,7 @@ __all__ = ["Chip", "Plan", "chips_of", "fitting", "ground_side", "judge_all"]
 
 WHOLE = 512  # scenes up to this side are one picture
 SIDE = 256  # larger ones are cut into pictures of this side
+MOST_VALUES = 24_000_000  # of a picture: bands times dates times pixels
 MOST_CHIPS = 12
 MOST_UNITS = 8000  # judged pixels, drawn evenly over places
 MOST_GROUND = 3000  # pixels of the map that are compared with the clean map
@@ -107,7 +108,8 @@ def chips_of(
     h, w = opened.shape
     rng = np.random.default_rng([seed, 56])
     truth, places, folds = _rasters(labels, place, fold, (h, w), rng, say)
-    spots = _spots((h, w), places if labels is not None else None, subject, rng, say)
+    layers = sum(int(np.prod([n for d, n in c.sizes.items() if d not in ("y", "x")])) for c in opened.cubes.values())
+    spots = _spots((h, w), layers, places if labels is not None else None, subject, rng, say)
     reader = Windows(opened.cubes, unit=512, budget=64 << 20)
     across = w // side + 1
     ground = np.arange(h)[:, None] // side * across + np.arange(w)[None] // side
@@ -151,14 +153,22 @@ def _rasters(
 
 
 def _spots(
-    shape: tuple[int, int], places: np.ndarray | None, subject: Subject, rng: np.random.Generator, say: list[str]
+    shape: tuple[int, int],
+    layers: int,
+    places: np.ndarray | None,
+    subject: Subject,
+    rng: np.random.Generator,
+    say: list[str],
 ) -> list[tuple[slice, slice, slice, slice]]:
-    """Core rows and columns of each window, and with the reach around them."""
+    """Core rows and columns of each window, and with the reach around them. layers: bands times dates."""
     h, w = shape
-    if max(h, w) <= WHOLE:
+    if max(h, w) <= WHOLE and layers * h * w <= MOST_VALUES:
         return [(slice(0, h), slice(0, w), slice(0, h), slice(0, w))]
     align = max(1, subject.align)
-    side = -(-SIDE // align) * align
+    side = SIDE
+    while side > 64 and layers * side * side > MOST_VALUES:
+        side //= 2
+    side = -(-side // align) * align
     found = []
     for top in range(0, h, side):
         for left in range(0, w, side):
