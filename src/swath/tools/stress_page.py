@@ -207,7 +207,7 @@ def _firsts(table: Table, curves: Sequence[Curve]) -> Shown:
         rows.append([spoken(c.name), whole, *told])
     words = (
         "first the lowest level at which the map as a whole loses (p below 0.05 after Holm's correction over everything tried); then the "
-        "lowest level at which some class does (corrected over the classes and levels of the corruption), and the class that loses most there"
+        "lowest level at which some class does (corrected over classes and levels of the corruption), and which loses most there"
     )
     head = ("corruption", "the map loses from level", "class", "from level", "drop in points")
     return Shown("Which class breaks first", words, None, head, rows)
