@@ -95,16 +95,17 @@ class Detector:
         return np.asarray(np.where(seen, best, np.nan), np.float32)
 
     def by_shift(self, a: np.ndarray, b: np.ndarray, seen: np.ndarray, changed: np.ndarray) -> np.ndarray:
-        """(H, W) changed pixels whose change is gone when the after date is moved by one pixel in some direction."""
+        """(H, W) changed pixels whose difference is gone when the after date is moved by one pixel in some direction."""
         gone = np.zeros(changed.shape, bool)
         if not changed.any():
             return gone
         first, second = self.mad.first(_clean(a, seen)), self.mad.second(_clean(b, seen))
+        differs = self._measure(first, second, a, b, seen) > self.threshold
         for dy, dx in NEIGHBOURS:
             moved, there = np.roll(second, (dy, dx), (1, 2)), np.roll(seen, (dy, dx), (0, 1)) & seen
             other = np.roll(b, (dy, dx), (1, 2))
             gone |= self._measure(first, moved, a, other, there) <= self.threshold
-        return np.asarray(gone & changed)
+        return np.asarray(gone & differs & changed)
 
     def made_by(self, windows: Sequence[Window], dy: float, dx: float) -> float:
         """Share of the pixels without change that a shift (pixels) of the before date against itself makes look changed.

@@ -19,25 +19,32 @@ __all__ = ["moved", "scaled"]
 
 
 def moved(cube: xr.DataArray, dy: float, dx: float) -> xr.DataArray:
-    """The cube's picture moved down by dy and right by dx pixels on its own grid, by Lanczos; float32.
+    """The cube's picture moved down by dy and right by dx pixels on its own grid, by Lanczos; stored numbers stay so.
 
-    Flags move by whole pixels and are widened by the kernel where they matter: a flagged pixel never lends its value.
+    Flags move by whole pixels; a flagged pixel never lends its value; what comes from outside is never seen.
     """
     if not dy and not dx:
         return cube
-    flag = _MovedFlag(cube, dy, dx) if "flag" in cube.coords else None
+    stored = cube.dtype.kind in "iu"
+    flag = _MovedFlag(cube, dy, dx) if "flag" in cube.coords or stored else None
     made = cube_of(cube, _Moved(cube, dy, dx), flag, contract.grid(cube), str(cube.attrs.get("resampling") or ""))
     made.attrs["moved"] = f"{dy:+.3f} pixels down, {dx:+.3f} right (Lanczos)"
-    return _floats(made)
+    return made if stored else _floats(made)
 
 
 def scaled(cube: xr.DataArray, gain: Sequence[float], offset: Sequence[float]) -> xr.DataArray:
-    """Each band times gain plus offset (one of each a band); float32, missing is NaN, flags stay."""
+    """Each band times gain plus offset (one of each a band); float32, missing is NaN, flags stay.
+
+    Digital numbers become `other`: floats of them are no stored numbers any more.
+    """
     source = _Scaled(cube, tuple(float(g) for g in gain), tuple(float(o) for o in offset))
     flag = _Flag(cube) if "flag" in cube.coords else None
-    made = cube_of(cube, source, flag, contract.grid(cube), str(cube.attrs.get("resampling") or ""))
+    quantity = ["other" if q == "digital_number" else str(q) for q in cube.coords["quantity"].values]
+    like = _floats(cube.assign_coords(quantity=("band", quantity)))
+    like.attrs = {"long_name": "numbers brought to another date's radiometry", **cube.attrs}
+    made = cube_of(like, source, flag, contract.grid(cube), str(cube.attrs.get("resampling") or ""))
     made.attrs["normalised"] = "gain and offset of each band from pixels that did not change"
-    return _floats(made)
+    return made
 
 
 def _floats(cube: xr.DataArray) -> xr.DataArray:
@@ -116,7 +123,7 @@ class _Moved:
 
     @property
     def dtype(self) -> np.dtype:
-        return np.dtype(np.float32)
+        return np.dtype(self.cube.dtype if self.cube.dtype.kind in "iu" else np.float32)
 
     def read(self, dates: Sequence[int], bands: Sequence[int], rows: slice, columns: slice) -> np.ndarray:
         outer, inner = _around(self.cube, rows, columns, self.dy, self.dx)
@@ -125,7 +132,14 @@ class _Moved:
             flag = _flags(self.cube, dates, *outer)
             bad = (flag != 0) & (flag != contract.FLAGS["snow"])
             values = np.where(bad[:, None], np.float32(np.nan), values)
-        return shift(values, self.dy, self.dx)[(..., *inner)]
+        out = shift(values, self.dy, self.dx)[(..., *inner)]
+        if self.dtype.kind == "f":
+            return out
+        info = np.iinfo(self.dtype)
+        nodata = self.cube.coords["nodata"].values.astype(float)[list(bands)]
+        whole = np.clip(np.rint(np.nan_to_num(out)), info.min, info.max)
+        fill = np.where(np.isfinite(nodata), nodata, 0)[:, None, None]
+        return np.where(np.isfinite(out), whole, fill).astype(self.dtype)
 
 
 @dataclass(frozen=True)
@@ -151,7 +165,9 @@ class _MovedFlag:
         bottom, right = min(height, int(y.max()) + 1), min(width, int(x.max()) + 1)
         out = np.full((len(dates), 1, len(y), len(x)), contract.FLAGS["never_seen"], np.uint8)
         if top < bottom and left < right:
-            part = _flags(self.cube, dates, slice(top, bottom), slice(left, right))
+            part = np.zeros((len(dates), bottom - top, right - left), np.uint8)
+            if "flag" in self.cube.coords:
+                part = _flags(self.cube, dates, slice(top, bottom), slice(left, right))
             picked = part[:, np.clip(y - top, 0, bottom - top - 1)][:, :, np.clip(x - left, 0, right - left - 1)]
             out[:, 0] = np.where(inside, picked, out[:, 0])
         return out

@@ -28,7 +28,7 @@ FINE = 50  # steps of a pixel
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """`shift(b, dy, dx)` lies on a. se_y, se_x: standard errors in pixels (jackknife over blocks, NaN for one block).
+    """`shift(b, dy, dx)` lies on a. se_y, se_x: standard errors in pixels (jackknife over blocks, NaN for few).
 
     confidence: 0 to 1, how far the best shift stands out: 1 - (highest value elsewhere / best), 0 for what chance gives.
     blocks: how many took part.
@@ -247,11 +247,14 @@ def _vertex(at: Floats, value: Floats, i: int) -> float:
 
 
 def _jackknife(parts: np.ndarray, whole: np.ndarray, row: int, column: int) -> tuple[float, float]:
-    """Standard errors from leaving out one group of blocks after another (at most 16 groups)."""
+    """Standard errors from leaving out one group of blocks after another (at most 16), NaN for fewer than 4 blocks.
+
+    Doubled, because blocks overlap by half down and across: a quarter of them are independent.
+    """
     n = len(parts)
-    if n < 2:
+    if n < 4:
         return float("nan"), float("nan")
     groups = min(n, 16)
     found = np.array([_fine(whole - parts[g::groups].sum(0), row, column) for g in range(groups)])
     spread = np.sqrt((groups - 1) / groups * ((found - found.mean(0)) ** 2).sum(0))
-    return float(spread[0]), float(spread[1])
+    return float(2 * spread[0]), float(2 * spread[1])
