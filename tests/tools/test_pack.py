@@ -319,3 +319,42 @@ def test_a_packed_file_goes_wherever_a_scene_goes(tmp_path):
     part = swath.open(names[1][0], area="15.0,45.1,15.005,45.2", bands="b2")
     assert part.sizes["x"] < 110
     assert list(part.band.values) == ["b2"]
+
+
+@pytest.mark.parametrize("nodata", [None, 0, -9999.0, float("nan")])
+def test_the_nodata_tag_comes_back_as_it_was_even_none(tmp_path, nodata):
+    rng = np.random.default_rng(0)
+    whole = nodata is None or nodata == 0
+    values = rng.integers(0, 9000, (12, 40, 50)).astype(np.uint16 if whole else np.float32)
+    if not whole:
+        values[0, :4], values[0, 5], values[1, 6] = nodata, np.nan, np.inf
+    with rasterio.open(
+        tmp_path / "S2B_MSIL2A.tif",
+        "w",
+        driver="GTiff",
+        count=12,
+        height=40,
+        width=50,
+        dtype=values.dtype,
+        nodata=nodata,
+    ) as file:
+        file.write(values)
+        file.descriptions = ["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12"]
+    swath.pack([str(tmp_path / "S2B_MSIL2A.tif")], out=tmp_path / "s.swath")
+    swath.unpack(tmp_path / "s.swath", out=tmp_path / "g.tif")
+    with rasterio.open(tmp_path / "g.tif") as file:
+        assert np.array_equal(file.read(), values, equal_nan=not whole)
+        assert file.nodata == nodata or (nodata is not None and np.isnan(file.nodata) and np.isnan(nodata))
+        assert file.dtypes[0] == values.dtype
+
+
+def test_a_series_comes_back_from_a_geotiff_too(tmp_path):
+    names = []
+    for k, day in enumerate(("2020-05-01", "2020-06-01")):
+        scene(tmp_path / f"s_{day}.tif", seed=k)
+        names.append(str(tmp_path / f"s_{day}.tif"))
+    swath.pack(names, out=tmp_path / "s.swath")
+    swath.unpack(tmp_path / "s.swath", out=tmp_path / "g.tif")
+    xr.testing.assert_identical(swath.open(tmp_path / "g.tif").load(), swath.open(names).load())
+    swath.unpack(tmp_path / "s.swath", out=tmp_path / "one.tif", dates="2020-06-01")
+    xr.testing.assert_identical(swath.open(tmp_path / "one.tif").load(), swath.open(names[1]).load())

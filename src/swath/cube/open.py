@@ -31,7 +31,7 @@ from swath.errors import BandError, FormatError, SwathError, UnitError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Scene", "gather", "once", "open", "understand"]
+__all__ = ["Scene", "gather", "layers_of", "once", "open", "understand"]
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -190,7 +190,7 @@ def understand(
     doubts: list[UnitError | BandError] = []
     pieces: list[Piece] = []
     where = area_of(area)
-    for layer in _layers(name, safe):
+    for layer in layers_of(name, safe):
         piece, settled, swapped = _piece(layer, name, sensor, offset, scale, notes, problems)
         doubts += [d for d in (swapped, settled.doubt) if d is not None]
         pieces.append(piece)
@@ -233,7 +233,8 @@ def once(notes: Sequence[str]) -> tuple[str, ...]:
     return tuple({re.sub(r"[\d.]+", "#", text): text for text in reversed(notes)}.values())[::-1]
 
 
-def _layers(path: str, safe: bool) -> list[Layer]:
+def layers_of(path: str, safe: bool) -> list[Layer]:
+    """What the file's own reader tells of it. Raises FormatError."""
     local = path if is_remote(path) else os.path.abspath(path)
     if safe:
         from swath.cube.child import read_safely
@@ -296,11 +297,33 @@ def _named_by_file(layer: Layer, stem: str) -> Layer:
     return layer
 
 
+def _own_dates(layer: Layer) -> Layer | None:
+    """The dates that swath wrote into a GeoTIFF: of one date its own, of several those that the bands are named by."""
+    words = layer.tags.get("dates", "").split() if "swath" in layer.tags else []
+    try:
+        time = np.array([np.datetime64(w, "ns") for w in words])
+    except ValueError:
+        return None
+    if len(words) == 1:
+        return replace(layer, time=time)
+    count = len(layer.bands) // max(1, len(words))
+    names = [b.description.rpartition(" ")[0] for b in layer.bands[:count]]
+    if len(words) < 2 or [b.description for b in layer.bands] != [f"{n} {w}" for w in words for n in names]:
+        return None
+    from swath.cube.series import Folded
+
+    bands = tuple(replace(b, name=n, description=n) for b, n in zip(layer.bands[:count], names, strict=True))
+    flag = None if layer.flag is None else Part.of(layer.flag, dates=[0] * len(words))
+    return replace(layer, source=Folded(layer.source, len(words)), bands=bands, time=time, flag=flag)
+
+
 def _dated(layer: Layer, path: str, notes: list[str]) -> Layer:
     """The layer with its dates: its own, a series' band descriptions, a tag, or the product name."""
     if layer.time is not None:
         return layer
     t, b, *_ = layer.source.shape
+    if t == 1 and (own := _own_dates(layer)) is not None:
+        return own
     series = from_descriptions([band.description for band in layer.bands]) if t == 1 else None
     if series is not None:
         from swath.cube.series import Turned

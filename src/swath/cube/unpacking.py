@@ -30,8 +30,11 @@ def stored_cube(piece: Piece) -> tuple[xr.DataArray, list[tuple[float, float]]]:
     return cube, [(b.scale, b.offset) for b in bands]
 
 
-def save_stored(piece: Piece, path: Path) -> tuple[list[Path], list[str]]:
-    """Write a piece's stored numbers; the files that were written and what a reader should know. Raises OutputError."""
+def save_stored(piece: Piece, path: Path, *, untold: bool = False) -> tuple[list[Path], list[str]]:
+    """Write a piece's stored numbers; the files that were written and what a reader should know. Raises OutputError.
+
+    untold: no file said what means missing, so that a GeoTIFF says nothing either.
+    """
     cube, rules = stored_cube(piece)
     notes: list[str] = []
     if path.suffix == ".zarr":
@@ -42,16 +45,18 @@ def save_stored(piece: Piece, path: Path) -> tuple[list[Path], list[str]]:
         raise OutputError(
             rule="a packed file becomes a GeoTIFF or a Zarr store", got=path.name, remedy="--out NAME.tif or NAME.zarr"
         )
-    return _tiff(cube, rules, piece, path, notes), notes
+    return _tiff(cube, rules, piece, path, notes, untold), notes
 
 
 def _tiff(
-    cube: xr.DataArray, rules: list[tuple[float, float]], piece: Piece, path: Path, notes: list[str]
+    cube: xr.DataArray, rules: list[tuple[float, float]], piece: Piece, path: Path, notes: list[str], untold: bool
 ) -> list[Path]:
     dates = cube.sizes.get("time", 1)
     layer = layer_of(cube, name=path.stem)
     nodata = [float(v) for v in cube.coords["nodata"].values]
-    if any(math.isfinite(v) for v in nodata):
+    if untold:
+        layer = replace(layer, nodata=None)
+    elif any(math.isfinite(v) for v in nodata):
         known = list(dict.fromkeys(v for v in nodata if math.isfinite(v)))
         layer = replace(layer, nodata=known[0])
         if len(known) > 1 or not all(math.isfinite(v) for v in nodata):
@@ -63,14 +68,11 @@ def _tiff(
         part = np.asarray(cube.variable.isel(y=rows, x=columns).values)
         return part.reshape(-1, *part.shape[-2:])
 
-    # Stored infinities and NaN beside a nodata value stay as they are: nothing is written but what was kept.
-    plain = replace(layer, nodata=None) if cube.dtype.kind == "f" and not math.isnan(layer.fill) else layer
-    out = [write_windows(path, layer if plain is layer else plain, size, piece.geobox, window)]
-    if plain is not layer:
-        notes.append(f"{layer.fill:g} means missing: the GeoTIFF says so in words only")
+    out = [write_windows(path, layer, size, piece.geobox, window)]
     if dates > 1:
         notes.append(
-            f"a GeoTIFF has no dates: {dates} dates of {cube.sizes['band']} bands are bands named by both; .zarr keeps dates"
+            f"a GeoTIFF has no dates: other programs see {dates} dates of {cube.sizes['band']} bands as bands named by both; "
+            ".zarr keeps dates for all"
         )
     if piece.flag is not None:
         out.append(_flag(piece.flag, piece, path))

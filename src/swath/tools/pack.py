@@ -142,7 +142,7 @@ def pack(
     """
     asked = dict(locals())
     from swath.cube.packed import SUFFIX
-    from swath.tools.packing import bytes_of, pack_parts, parts_of
+    from swath.tools.packing import bytes_of, pack_parts, parts_of, tags_of
     from swath.tools.promise import promise_of
 
     path = Path(out)
@@ -156,7 +156,8 @@ def pack(
     parts = parts_of(scenes, Reading(area, dates, bands, offset, scale, sensor, safe), notes)
     many = [scenes] if isinstance(scenes, (str, Path)) or hasattr(scenes, "dims") else list(scenes)
     job = Job.start("pack", asked, [*many, *([labels] if labels is not None else [])])
-    file, _ = pack_parts(parts, path, promise, notes=notes, workers=workers, progress=progress)
+    tags = tags_of(scenes, parts, safe)
+    file, _ = pack_parts(parts, path, promise, notes=notes, tags=tags, workers=workers, progress=progress)
     more: list[Path] = []
     if curve or labels is not None:
         from swath.tools.rate_report import write_curve

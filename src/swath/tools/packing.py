@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from swath.tools.job import Progress
     from swath.tools.scenes import Reading
 
-__all__ = ["bytes_of", "pack_parts", "parts_of"]
+__all__ = ["bytes_of", "pack_parts", "parts_of", "tags_of"]
 
 _LOOKS = 6  # windows of each grid on which the step for a quality is found
 _TRIES = 4
@@ -83,6 +83,18 @@ def _pieces(items: Sequence[Any], reading: Reading, notes: list[str]) -> tuple[l
     return list(join([p for s in seen for p in s.pieces.values()], notes).values()), loose
 
 
+def tags_of(scenes: Any, parts: Sequence[Part], safe: bool) -> dict[str, str]:
+    """What else the packed file keeps: whether a nodata value that the sensor's table knows stood in the files at all."""
+    from swath.cube.open import layers_of
+
+    known = any(math.isfinite(b.nodata) for p in parts for b in p.bands)
+    items = [scenes] if isinstance(scenes, (str, os.PathLike)) else scenes
+    if not known or hasattr(items, "dims") or not all(isinstance(i, (str, os.PathLike)) for i in items):
+        return {}
+    bands = [b for item in items for layer in layers_of(str(item), safe) for b in layer.bands]
+    return {} if any(b.nodata is not None for b in bands) else {"nodata": "untold"}
+
+
 def _part_of_cube(cube: Any) -> Part:
     """A cube in memory: its values as they are."""
     from swath.cube import contract
@@ -127,6 +139,7 @@ def pack_parts(
     promise: Promise,
     *,
     notes: list[str],
+    tags: dict[str, str] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[PackedFile, list[Measured]]:
@@ -145,7 +158,7 @@ def pack_parts(
 
     def go() -> PackedFile:
         told = {"kind": promise.kind, "words": promise.words + (f" ({said})" if promise.kind == "psnr" else "")}
-        return write(out, bound, promise=told, certify=certify, workers=workers, progress=progress)
+        return write(out, bound, promise=told, tags=tags, certify=certify, workers=workers, progress=progress)
 
     if promise.kind != "psnr":
         bound = [replace(p, dates=dates_that_pay(p)) for p in with_errors(parts, errors_for(parts, promise, notes))]

@@ -69,7 +69,7 @@ def unpack(
         swath unpack series.swath --out series.zarr --dates 2020
     """
     asked = dict(locals())
-    from swath.cube.open import understand
+    from swath.cube.open import layers_of, understand
     from swath.cube.packed import claims
     from swath.cube.unpacking import save_stored
 
@@ -86,13 +86,14 @@ def unpack(
     reading = Reading(area=area, dates=dates, bands=bands, safe=safe)
     scene = understand(name, **reading.options())
     job = Job.start("unpack", asked, [name])
+    untold = layers_of(name, safe)[0].tags.get("nodata") == "untold"
     written: list[Path] = []
     notes: list[str] = []
     for done, (gsd, piece) in enumerate(scene.pieces.items()):
         if progress is not None:
             progress(done, len(scene.pieces), "unpacking")
         target = path if len(scene.pieces) == 1 else path.with_name(f"{path.stem}_{gsd:g}m{path.suffix}")
-        files, said = save_stored(piece, target)
+        files, said = save_stored(piece, target, untold=untold)
         written += files
         notes += said
     if progress is not None:
