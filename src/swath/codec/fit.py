@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,10 @@ def fit(
 ) -> Weights:
     """Weights of activity and features for what the base leaves over; two sets of the latter where `split` and enough pixels."""
     rows = np.arange(residual.size) if ok is None else np.flatnonzero(ok)
-    rows = rows[:: max(1, len(rows) // ROWS)]
+    stride = max(1, len(rows) // ROWS)
+    while math.gcd(stride, residual.shape[-1]) > 1:  # else whole columns would never be looked at
+        stride += 1
+    rows = rows[::stride]
     y = residual.ravel()[rows].astype(np.float64)
     x, a = _columns(features, rows), _columns(activity, rows)
     if len(rows) < 4 * (x.shape[1] + a.shape[1]):
@@ -97,25 +101,26 @@ def _solve(
     """Weighted least squares with a little pull to 0; columns that save less than their price are left out, the least first."""
     weighted = x * weight[:, None]
     square, across = weighted.T @ x, weighted.T @ y
-    square[np.diag_indices_from(square)] += ridge * np.trace(square) / len(square) + 1e-9
-    solution = np.linalg.solve(square, across)
+    square.flat[:: len(square) + 1] += ridge * float(square.trace()) / len(square) + 1e-9
     if price is None:
-        return np.asarray(solution)
+        return np.asarray(np.linalg.solve(square, across))
+    inverse = np.linalg.inv(square)
+    solution = inverse @ across
     left = max(float((weight * y) @ y - across @ solution), 1e-9)
-    kept = list(range(len(solution)))
-    while len(kept) > 1:
-        inverse = np.linalg.inv(square[np.ix_(kept, kept)])
-        part = inverse @ across[kept]
-        worth = part[:-1] ** 2 / np.diag(inverse)[:-1] / left - [price[column] for column in kept[:-1]]
+    asked = np.array([*price, -np.inf]) * left
+    while True:
+        spread = np.diag(inverse)
+        worth = np.where(spread > 0, solution**2 / np.where(spread > 0, spread, 1), np.inf) - asked
         least = int(np.argmin(worth))
         if worth[least] >= 0:
-            break
-        del kept[least]
-    solution = np.zeros(len(solution))
-    solution[kept] = np.linalg.solve(square[np.ix_(kept, kept)], across[kept])
-    return solution
+            return np.asarray(solution)
+        # A column leaves: what it knew goes to the others.
+        column = inverse[:, least] / inverse[least, least]
+        solution = solution - column * solution[least]
+        inverse = inverse - np.outer(column, inverse[least])
+        solution[least] = inverse[least] = inverse[:, least] = 0
 
 
 def _whole(value: float) -> int:
     """A weight as the whole number that the stream holds."""
-    return int(np.clip(np.rint(value * UNIT), -(1 << 20), 1 << 20)) if np.isfinite(value) else 0
+    return max(-(1 << 20), min(round(float(value) * UNIT), 1 << 20)) if math.isfinite(value) else 0
