@@ -123,6 +123,9 @@ def _compare(c: Claim, f: SceneFacts) -> Judged:
     if not f.known(c.region):
         return None, f"nothing is mapped{_at(c.region)}"
     ratio = float(a / b) if b else (INF if a else math.nan)
+    if c.unit in ("ha", "pixel"):
+        step = f.ground(c.classes, c.region) - f.ground(c.other, c.region)
+        return (_between(step, c), f"{words}; {step:.6g} {f.unit}") if c.unit == f.unit else (None, "areas need a CRS")
     if c.unit == "points":
         return _between(100 * float(a - b), c), words
     if c.low == 1 and c.high == INF:

@@ -45,6 +45,7 @@ def _tokens(text: str) -> tuple[str, ...]:
     t = re.sub(r"(\d)(ha|km2|m2|km|m|px|x)\b", r"\1 \2", t)
     t = re.sub(r"n't\b", " not", t)
     t = re.sub(r"'s\b", "", t)
+    t = re.sub(r"'(?:d|ll|ve|re)\b", "", t)
     t = re.sub(r"(?<=[a-z0-9])-(?=[a-z0-9])", " ", t)
     return tuple(re.findall(r"\d+(?:\.\d+)?|%|[^\W\d_][\w']*|[,;:()/&+]", t))
 
@@ -114,6 +115,8 @@ def _regions() -> dict[str, Entry]:
     for a, b in product(_SIDES, _SIDES):
         made[f"from {a} to {b}"] = ("ORIENT", "")
         made[f"from the {a} to the {b}"] = ("ORIENT", "")
+    for a, b in (("left", "right"), ("right", "left"), ("top", "bottom"), ("bottom", "top")):
+        made[f"from {a} to {b}"] = made[f"from the {a} to the {b}"] = ("ORIENT", "")
     for a in (*_SIDES, "left", "right"):
         value = words[a]
         for form in (f"{a} of", f"to the {a} of", f"lies {a} of"):
@@ -157,7 +160,7 @@ PHRASES: dict[str, Entry] = {
     **_list("FOLLOWED", "", "followed by, ahead of all others then"),
     **_list("RANKLIST", "", "most first, most to least, from most to least, in descending order, largest first"),
     **_list("NEG", "", "no, not, without, never, neither, nor, none, lacks, lack, lacking, absent, absence of, free of, free from, "
-            "devoid of, nowhere, cannot, missing, not a single, zero, non existent, nothing like"),
+            "devoid of, nowhere, cannot, missing, not a single, not one, zero, non existent, nothing like"),
     **_list("TOUCH", "", "borders, border, bordering, bordered by, borders on, border on, bordering on, touch, touches, "
     "touching, touched by, "
             "adjoin, adjoins, adjoining, adjoined by, adjacent to, adjacent, next to, beside, abut, abuts, abutting, meets, "

@@ -62,6 +62,10 @@ def parse(sentence: str, facts: SceneFacts, vocabulary: Vocabulary | None = None
         clause = Clause(part, facts, subject, list(places), largest=largest)
         _read(clause)
         made.claims += clause.claims
+        lengths = any(x.unit == "m" for x in part)
+        for x in part:  # "crosses it from north to south": only the size of the scene is told that way
+            if x.kind == "ORIENT" and not lengths:
+                x.kind = "BLIND"
         words = [x.text for x in part if x.kind in ("W", "BLIND") and not x.used]
         loose = [x.text for x in part if x.kind in ("N", "RATIO", "U", "REL") and not x.used and x.text not in _BARE]
         made.unread += words + loose

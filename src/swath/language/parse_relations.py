@@ -27,7 +27,23 @@ def compare(c: Clause) -> None:
         elif x.kind == "EXCEEDS":
             ratio = next((y for y in c.items[i:] if y.kind in ("RATIO", "TIMES")), None)
             low, high = _ratio(ratio)
+            by = next(
+                (j for j in c.of("Q") if j > i and c.items[j - 1].text in ("by", "about") and not c.items[j].fraction),
+                None,
+            )
+            said = len(c.claims)
             _pair(c, i, i, low, high, str(x.value))
+            if by is not None and len(c.claims) > said and c.claims[-1].kind == "compare":
+                q, last = c.items[by], c.claims[-1]
+                q.used = True
+                unit = "points" if q.unit == "%" else q.unit
+                c.claims.append(
+                    Claim("compare", last.classes, last.other, region=last.region, low=q.low, high=q.high, unit=unit)
+                )
+        elif x.kind == "TIMES" and c.has("THEN") and c.before(i) and not c.after(i):
+            x.used = True
+            low, high = _ratio(x)
+            c.say("net", c.before(i), low=low, high=high, unit="times")
         elif x.kind == "TIMES":
             than = next((j for j in range(i, len(c.items)) if c.items[j].text in ("as", "than", "of", "that")
                          and any(y.kind == "C" for y in c.items[j:]) and (j > i + 1)), i)  # fmt: skip

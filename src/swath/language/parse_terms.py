@@ -34,7 +34,7 @@ def amounts(c: Clause) -> None:
             _amount(c, q, group, max(i, run[-1]))
 
 
-_MAINLY = ("mainly", "primarily", "predominantly", "chiefly", "largely", "principally")
+_MAINLY = ("mainly", "primarily", "predominantly", "chiefly", "largely", "principally", "the lion share")
 _SIZES = frozenset(
     [
         "long",
@@ -222,6 +222,13 @@ def _portion(c: Clause, i: int, run: Sequence[int]) -> bool:
     adverb = (
         verb and run[-1] < i and q.fraction and places[0] > i and not any(x.kind in ("COVER",) for x in c.items[:i])
     )
+    plain = (
+        q.text in ("all", "entirely", "wholly", "exclusively", "mostly", "mainly")
+        and run[-1] < i
+        and words[:1] in (["in"], ["within"])
+    )
+    plain = plain and after[1].text == "the" and not c.has("COVER")
+    adverb = adverb or plain
     if not (of_it or of_class or adverb) or lies is None:
         return False
     if any(x.kind == "COVER" for x in c.items[: places[0]]) and not verb:
@@ -257,9 +264,13 @@ def where(c: Clause) -> None:
     indefinite = (run[0] and c.items[run[0] - 1].text in ("a", "an", "some")) or any(
         x.text in ("a", "an", "some") for x in c.items[max(0, run[0] - 3) : run[0]]
     )
+    none = run[0] and any(x.kind == "NEG" for x in c.items[max(0, run[0] - 2) : run[0]])
     for j in places:
         region = str(c.items[j].value)
-        if indefinite:
+        if none:  # no house stands in the west
+            c.say("present", run, region=region, negated=True)
+            is_negated(c, run[0] - 2, run[0])
+        elif indefinite:
             c.say("present", run, region=region, negated=is_negated(c, run[0], verb + 1))
         else:
             c.say("where", run, low=50, unit="%", region=region, negated=is_negated(c, run[-1], j))

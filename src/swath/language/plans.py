@@ -30,6 +30,8 @@ def paragraph(s: Speech, style: str) -> list[Said]:
     head = [*_opening(s, order), *_rest(s, order[1:], order), *_traces(s)]
     size = _scene(s)
     said = [*size, *head] if s.chance(0.5) else [head[0], *size, *head[1:]]
+    if f.share([order[0]]) == 1:  # nothing else to tell of one class
+        return [*said, *_unknown(s), *_doubt(s), *_adjusted(s)]
     said += _quarters(s) if style == "places" else _where(s, order)
     if min(f.shape) >= 4:
         said += _patches(s, order) + _neighbours(s, order)

@@ -52,8 +52,9 @@ def real_windows(data: Path, most: int) -> list[Window]:
     if land.is_file():
         codes_ = np.load(land)[..., 0].astype(np.uint8)
         made += _windows(codes_, codes_ > 0, _slovenia(codes_.shape), _SLOVENIA, "slovenia", "slovenia", 50, most)
-    for path in sorted((data / "naip").glob("m_4709963*.tif")):
-        made += _naip(path, most)
+    dates = sorted((data / "naip").glob("m_4709963*.tif"), key=lambda p: p.stem[-8:])
+    for path in dates:
+        made += _naip(path, most, dates[0] if path != dates[0] else None)
     return made
 
 
@@ -71,8 +72,16 @@ def _slovenia(shape: Sequence[int]) -> Any:
     return GeoBox((shape[0], shape[1]), Affine(9.995, 0, 465181.05, 0, -9.998, 5080254.63), "EPSG:32633")
 
 
-def _naip(path: Path, most: int) -> list[Window]:
-    """Three classes by fixed thresholds of two indices: no truth, a map to speak of. Source of the indices: McFeeters 1996."""
+def _naip(path: Path, most: int, earlier: Path | None) -> list[Window]:
+    """Three classes by fixed thresholds of two indices: no truth, a map to speak of; with the change since an earlier date."""
+    codes, valid, grid = _thresholds(path)
+    before = _thresholds(earlier)[0] if earlier is not None else None
+    names = {1: "water", 2: "vegetation cover", 3: "bare ground"}
+    return _windows(codes, valid, grid, names, f"NAIP {path.stem[-8:-4]}", "naip", 70, most, before)
+
+
+def _thresholds(path: Path) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Water where NDWI (McFeeters 1996) exceeds 0.1, plants where NDVI does; of stored numbers."""
     import rasterio
 
     from swath.cube.georeference import geobox_of
@@ -81,14 +90,13 @@ def _naip(path: Path, most: int) -> list[Window]:
         red, green, _, nir = file.read().astype(np.float32)
         grid = geobox_of(file)[0]
     water, plants = (green - nir) / np.maximum(green + nir, 1), (nir - red) / np.maximum(nir + red, 1)
-    codes = np.where(water > 0.1, 1, np.where(plants > 0.1, 2, 3)).astype(np.uint8)
-    names = {1: "water", 2: "vegetation cover", 3: "bare ground"}
-    return _windows(codes, red + nir > 0, grid, names, f"NAIP {path.stem[-8:-4]}", "naip", 70, most)
+    return np.where(water > 0.1, 1, np.where(plants > 0.1, 2, 3)).astype(np.uint8), red + nir > 0, grid
 
 
 def _windows(
-    codes: np.ndarray, valid: np.ndarray, grid: Any, names: Any, scene: str, legend: str, side: int, most: int
-) -> list[Window]:
+    codes: np.ndarray, valid: np.ndarray, grid: Any, names: Any, scene: str, legend: str, side: int, most: int,
+    before: np.ndarray | None = None,
+) -> list[Window]:  # fmt: skip
     """Whole windows on a lattice, at most so many, spread over the map."""
     corners = [
         (r, c) for r in range(0, codes.shape[0] - side + 1, side) for c in range(0, codes.shape[1] - side + 1, side)
@@ -99,20 +107,21 @@ def _windows(
         part = (slice(r, r + side), slice(c, c + side))
         box = grid[part] if grid is not None else None
         raster = open_raster(codes[part], names, grid=box, valid=valid[part])
-        made.append(Window(codes[part], valid[part], box, names, scene, legend, facts(raster)))
+        dates = [raster] if before is None else [open_raster(before[part], names, grid=box, valid=valid[part]), raster]
+        made.append(Window(codes[part], valid[part], box, names, scene, legend, facts(dates)))
     return made
 
 
 def made_windows(seeds: Iterable[int], size: int, side: int) -> list[Window]:
-    """Windows of made worlds. Simulated."""
-    from swath.datasets.world import world
+    """Windows of made worlds, with woods cut and fields built over since an earlier date. Simulated."""
+    from swath.datasets.world import build, cut, world
 
     made = []
     for seed in seeds:
-        place = world(seed, size)
+        place = build(cut(world(seed, size), "2021-06-01", share=0.2), "2021-07-01", share=0.1)
         names = {i + 1: n for i, n in enumerate(place.names)}
-        codes = place.classes + 1
-        made += _windows(codes, np.ones(codes.shape, bool), place.geobox, names, f"world {seed}", "world", side, 4)
+        then, now = place.truth("2020-01-01") + 1, place.truth("2022-01-01") + 1
+        made += _windows(now, np.ones(now.shape, bool), place.geobox, names, f"world {seed}", "world", side, 4, then)
     return made
 
 
