@@ -86,8 +86,8 @@ class Sizes:
     test: int = 12
     blocks: tuple[int, ...] = (1, 4, 16)
     real: tuple[int, ...] = (2, 8)
-    first: int = 200
-    steps: int = 72
+    first: int = 160
+    steps: int = 64
     batch: int = 4
     rates: tuple[float, float] = (3e-2, 3e-3)
     shifts: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0)
