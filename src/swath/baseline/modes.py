@@ -16,6 +16,7 @@ __all__ = ["Modes"]
 Pair = tuple[np.ndarray, np.ndarray]
 _SEEN = 12  # clear values of a date below which its own numbers are not learned
 _ROUNDS = 20
+_PULL = 5.0  # series' worth by which a date is drawn towards the dates around it
 _SOME = 400  # series by which the count of modes is chosen
 
 
@@ -116,8 +117,8 @@ class _Learned:
         one = np.concatenate([share, np.ones((m, 1))], axis=1)
         second = one[:, :, None] * one[:, None]
         second[:, :r, :r] += around
-        left = (w.T @ second.reshape(m, -1)).reshape(-1, r + 1, r + 1) + 0.5 * np.eye(r + 1)
-        right = (w * x).T @ one
+        left = (w.T @ second.reshape(m, -1)).reshape(-1, r + 1, r + 1) + _PULL * np.eye(r + 1)
+        right = (w * x).T @ one + _PULL * self._neighbours()
         found = np.linalg.solve(left, right[..., None])[..., 0]
         self.loading, self.mean = found[:, :r], found[:, r]
         off = (x - share @ self.loading.T - self.mean) ** 2
@@ -126,6 +127,13 @@ class _Learned:
         n = w.sum(0)
         usual = float((w * off).sum() / max(n.sum(), 1))
         self.noise = np.maximum(((w * off).sum(0) + 5 * usual) / (n + 5), 1e-4)
+
+    def _neighbours(self) -> np.ndarray:
+        """(T, R + 1): loadings and mean half way between the dates around each."""
+        whole = np.concatenate([self.loading, self.mean[:, None]], axis=1)
+        before, after = np.roll(whole, 1, axis=0), np.roll(whole, -1, axis=0)
+        before[0], after[-1] = whole[min(1, len(whole) - 1)], whole[max(len(whole) - 2, 0)]
+        return np.asarray((before + after) / 2)
 
     def say(self, rows: np.ndarray, ok: np.ndarray) -> Pair:
         """Value and variance (M, T) at the learned dates, in the band's unit."""

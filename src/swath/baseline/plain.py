@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from swath.baseline.forecast import Series
-from swath.baseline.rows import Rowwise, around, tried
+from swath.baseline.rows import Rowwise, around, calendars, gap, runs, tried
 
 __all__ = ["Climatology", "LastValue", "Line", "OtherYears", "Smoother", "Trend", "straight"]
 
@@ -34,13 +34,68 @@ class LastValue(Rowwise):
 
 
 class Line(Rowwise):
-    """On the straight line between the clear dates around; beyond the ends their value."""
+    """On the straight line between the clear dates around; beyond the ends their value.
+
+    Its spread grows with the step between the two, the value and the gap, by how far it was off on dates hidden from it.
+    """
 
     name = "linear in time"
 
+    def __init__(self) -> None:
+        """Nothing to set."""
+        self.weights: list[np.ndarray] = []
+
+    def fit(self, series: Series) -> Line:
+        """Learn how far it is off."""
+        super().fit(series)
+        self.weights = []
+        asked = runs(series.values.shape[:2], 11)
+        known = series.without(asked)
+        for band in range(series.values.shape[2]):
+            features, off = [], []
+            for which, day, _ in calendars(known, known.day):
+                ok = known.valid[which, :, band]
+                rows = np.where(ok, known.values[which, :, band], 0.0).astype(np.float64)
+                use = series.valid[which, :, band] & asked[which]
+                value, told = self._told(rows, ok, day, day)
+                use &= np.isfinite(value)
+                features.append(told[use])
+                off.append(np.abs(value - series.values[which, :, band])[use])
+            self.weights.append(_weights_of(features, off))
+        return self
+
+    def _told(self, rows: np.ndarray, ok: np.ndarray, day: np.ndarray, days: np.ndarray) -> Pair:
+        """Values (M, L) and what their spread is made of (M, L, 4)."""
+        low, high = around(ok, day, days)
+        last = rows.shape[1] - 1
+        a = np.clip(np.where(low >= 0, low, high), 0, last)
+        b = np.clip(np.where(high <= last, high, low), 0, last)
+        step = np.abs(np.take_along_axis(rows, b, 1) - np.take_along_axis(rows, a, 1))
+        value = straight(rows, ok, day, days)
+        wide = np.minimum(gap(ok, day, days), 720.0)
+        parts = [np.ones(step.shape), step, np.abs(np.nan_to_num(value)), np.sqrt(np.maximum(wide, 0.0))]
+        return value, np.stack(parts, axis=-1)
+
     def at(self, rows: np.ndarray, ok: np.ndarray, day: np.ndarray, days: np.ndarray, band: int) -> Pair:
         """As the base says."""
-        return straight(rows, ok, day, days), _unknown(rows, days)
+        value, told = self._told(rows, ok, day, days)
+        known = len(self.weights) > band and self.weights[band].any()
+        return value, told @ self.weights[band] if known else _unknown(rows, days)
+
+
+def _weights_of(features: list[np.ndarray], off: list[np.ndarray]) -> np.ndarray:
+    """(4,) not negative: what the spread is a sum of; zeros where too little was hidden."""
+    from scipy.optimize import nnls
+
+    x, y = (np.concatenate(v) if v else np.zeros((0, *s)) for v, s in ((features, (4,)), (off, ())))
+    if len(y) < 60 or not y.any():
+        return np.zeros(4)
+    some = np.unique(np.linspace(0, len(y) - 1, min(len(y), 20_000)).astype(int))
+    x, y = x[some], y[some]
+    size = np.maximum(x.mean(0), 1e-12)
+    found = nnls(x / size, y)[0] / size
+    found[0] += 0.1 * float(y.mean())  # never none
+    return np.asarray(found)
 
 
 def straight(rows: np.ndarray, ok: np.ndarray, day: np.ndarray, days: np.ndarray) -> np.ndarray:

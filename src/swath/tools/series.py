@@ -315,7 +315,8 @@ def answer_of(learned: Learned, cube: xr.DataArray) -> Answer:
     for c in range(len(s.bands)):
         seen = s.values[..., c][s.valid[..., c]]
         low, high = (float(seen.min()), float(seen.max())) if len(seen) else (-np.inf, np.inf)
-        reach.append(_within((low - 0.25 * (high - low), high + 0.25 * (high - low)), low, high, _layers(cube, 1)[0]))
+        ends = _bounded((low - 0.25 * (high - low), high + 0.25 * (high - low)), low, high, s.bands[c].quantity)
+        reach.append(_within(ends, low, high, _layers(cube, 1)[0]))
     flags = None
     if "flag" in cube.coords:
         variable = cube.coords["flag"].variable
@@ -334,6 +335,12 @@ def answer_of(learned: Learned, cube: xr.DataArray) -> Answer:
         reach=np.array(reach),
         reasons=flags,
     )
+
+
+def _bounded(reach: tuple[float, float], low: float, high: float, quantity: str) -> tuple[float, float]:
+    """What was never below 0 stays there; indices and shares that never passed 1 do not."""
+    top = 1.0 if quantity in ("index", "probability", "coherence") and high <= 1 else np.inf
+    return (max(reach[0], 0.0) if low >= 0 else reach[0]), min(reach[1], top)
 
 
 def _within(reach: tuple[float, float], low: float, high: float, layer: Layer) -> tuple[float, float]:
