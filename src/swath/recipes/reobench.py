@@ -20,7 +20,7 @@ from swath.bench.damaged import Look, Task, judged, own
 from swath.bench.probe import frozen
 from swath.bench.robust import CLEAN, Table
 from swath.estimate import Estimate
-from swath.recipes.reobench_rows import VHM, figures, rows_of, verdicts_of, vhm_rows
+from swath.recipes.reobench_rows import VHM, figures, keep, rows_of, verdicts_of, vhm_rows
 from swath.recipes.reobench_sets import change, patch, pictures, published, zones
 from swath.report.outcome import Card, Outcome, Row
 from swath.transform.severity import FAMILIES, GEOMETRIC, TWELVE
@@ -99,9 +99,10 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
     rows += [*vhm_rows(), *_invariant(seed)]
     verdicts += _back_words(rows)
     shown = figures(tables, out)
+    keep(tables, out / "items.json.gz")
     facts = {
         "seeds of folds": sizes.seeds, "levels": list(sizes.levels), "corruptions": list(TWELVE),
-        "families left out in turn": {k: list(v) for k, v in FAMILIES.items()}, "VHM by corruption": dict(VHM),
+        "families left out in turn": {k: list(v) for k, v in FAMILIES.items()}, "VHM by corruption": dict(VHM), "items": "items.json.gz",
     }  # fmt: skip
     return Outcome(CARD, scale, tuple(rows), shown, tuple(verdicts), facts)
 

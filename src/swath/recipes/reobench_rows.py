@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from swath.report.outcome import Row
 from swath.report.plots import Line
 from swath.report.stress_plots import Heat, grid, heat
 
-__all__ = ["VHM", "figures", "rows_of", "verdicts_of", "vhm_rows"]
+__all__ = ["VHM", "figures", "keep", "rows_of", "verdicts_of", "vhm_rows"]
 
 CLEAN_VHM, PRINTED_DROP = 60.21, 1.38
 VHM = {  # accuracy in per cent of VHM on VRSBench's questions: mean of five levels (VRSBench/cal_stat.ipynb)
@@ -132,6 +133,16 @@ def figures(tables: Mapping[str, Mapping[str, Table]], out: Path) -> dict[str, s
         "curves.png": f"{first}: accuracy by level (0 is undamaged); bands resample pictures",
         "doubt.png": f"{first}: mean of 1 - largest probability by level; flat while accuracy falls: the answer does not know",
     }
+
+
+def keep(tables: Mapping[str, Mapping[str, Table]], path: Path) -> Path:
+    """What every item adds, from which `Table.from_json` gives all numbers again: {data: {encoder: table}}, gzipped JSON."""
+    import gzip
+
+    record = {title: {name: t.to_json() for name, t in some.items()} for title, some in tables.items()}
+    text = json.dumps(record, allow_nan=False, separators=(",", ":"))
+    path.write_bytes(gzip.compress(text.encode(), mtime=0))
+    return path
 
 
 def _short(title: str) -> str:
