@@ -5,15 +5,14 @@ Exit codes: 0 done, 2 refused (one line on stderr), 3 done but some windows fail
 
 from __future__ import annotations
 
-import builtins
 import inspect
 import json
-import re
 import sys
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from swath.doors import signature
 from swath.tools import SUMMARIES, VERBS
 
 __all__ = ["main"]
@@ -105,8 +104,8 @@ def _command(function: Callable[..., Any], outcome: dict[str, Any]) -> Callable[
     """The verb as cyclopts sees it: no `progress`, but --json and --quiet; the result goes into `outcome`."""
     import cyclopts
 
-    hints = typing.get_type_hints(function, localns=_Names(function.__globals__))
-    documented = _argument_help(function)
+    hints = signature.hints(function)
+    documented = signature.argument_help(function)
     parameters = []
     given = inspect.signature(function).parameters
     later = [n for n, p in given.items() if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
@@ -117,9 +116,11 @@ def _command(function: Callable[..., Any], outcome: dict[str, Any]) -> Callable[
         short = {"name": [f"-{name}", f"--{name}"]} if len(name) == 1 else {}
         meta = cyclopts.Parameter(help=documented.get(name, ""), negative=(), allow_leading_hyphen=west, **short)
         if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty:
-            lists = "list" in str([hints.get(n, "") for n in later[later.index(name) :]])  # what stands before a list too
+            lists = "list" in str(
+                [hints.get(n, "") for n in later[later.index(name) :]]
+            )  # what stands before a list too
             p = p.replace(kind=p.POSITIONAL_ONLY) if lists else p
-        parameters.append(p.replace(annotation=typing.Annotated[_words(hints.get(name, str)), meta]))
+        parameters.append(p.replace(annotation=typing.Annotated[signature.words(hints.get(name, str)), meta]))
     for name, text in (("json", "print the result as JSON"), ("quiet", "no progress bar, no summary of notes")):
         kind = inspect.Parameter.KEYWORD_ONLY
         meta = cyclopts.Parameter(help=text, negative=())
@@ -140,48 +141,6 @@ def _command(function: Callable[..., Any], outcome: dict[str, Any]) -> Callable[
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     command.__name__ = function.__name__
     return command
-
-
-class _Foreign(type):
-    """Stands for a type that only type checkers import (a cube, a frame): on the command line it is text."""
-
-    def __getattr__(cls, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return str
-
-
-class _Unknown(str, metaclass=_Foreign):
-    """A name that the module of a verb does not have at run time."""
-
-
-class _Names(dict[str, Any]):
-    """Where the words of a signature are looked up."""
-
-    def __init__(self, module: dict[str, Any]) -> None:
-        super().__init__({**vars(builtins), **module})
-
-    def __missing__(self, name: str) -> type:
-        return _Unknown
-
-
-def _words(hint: Any) -> Any:
-    """The type as far as a shell can give it."""
-    import types
-
-    origin, parts = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        kept = [_words(p) for p in parts]
-        lists = [k for k in kept if typing.get_origin(k) is list]
-        if lists:
-            return typing.Optional[lists[0]] if type(None) in parts else lists[0]  # noqa: UP045
-        plain = [k for k in kept if k in (str, int, float, bool, type(None)) or typing.get_origin(k) is typing.Literal]
-        return typing.Union[tuple(plain)] if plain else str  # noqa: UP007
-    if origin is not None and getattr(origin, "__name__", "") in ("list", "Sequence", "Iterable", "tuple"):
-        return list[str]
-    if origin is typing.Literal or hint in (str, int, float, bool, type(None)):
-        return hint
-    return str
 
 
 def _commas(value: Any) -> Any:
@@ -209,38 +168,13 @@ def _say(text: str, code: int = 2) -> int:
     return code
 
 
-def _sections(function: Callable[..., Any]) -> dict[str, str]:
-    """The parts of a Google-style docstring by heading; the text before the first is under ""."""
-    parts: dict[str, list[str]] = {"": []}
-    heading = ""
-    for line in (inspect.getdoc(function) or "").splitlines():
-        if match := re.fullmatch(r"(Args|Returns|Raises|Examples|Example|Notes?):", line.strip()):
-            heading = match.group(1)
-            parts[heading] = []
-        else:
-            parts[heading].append(line)
-    return {name: "\n".join(lines).strip("\n") for name, lines in parts.items()}
-
-
 def _description(function: Callable[..., Any]) -> str:
-    return _sections(function)[""].strip()
+    return signature.sections(function)[""].strip()
 
 
 def _examples(function: Callable[..., Any]) -> str:
-    text = inspect.cleandoc(_sections(function).get("Examples", ""))
+    text = inspect.cleandoc(signature.sections(function).get("Examples", ""))
     return f"Examples:\n\n{text}" if text else ""
-
-
-def _argument_help(function: Callable[..., Any]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    name = ""
-    for line in inspect.cleandoc("\n" + _sections(function).get("Args", "")).splitlines():
-        if match := re.match(r"(\w+)(?: \([^)]*\))?: (.*)", line):
-            name = match.group(1)
-            found[name] = match.group(2).strip()
-        elif name and line.strip():
-            found[name] += " " + line.strip()
-    return found
 
 
 if __name__ == "__main__":
