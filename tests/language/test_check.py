@@ -35,6 +35,22 @@ def test_foreign_wordings_that_the_reader_was_tuned_on(pair, text, verdict):
     assert check(text, pair)[0].verdict == verdict
 
 
+@pytest.mark.parametrize(("name", "least"), [("KEPT", 33), ("LATER", 125)])
+def test_other_foreign_wordings_are_read_and_no_lie_is_called_true(pair, name, least):
+    sentences = getattr(foreign, name)
+    verdicts = [check(text, pair)[0].verdict for text, _ in sentences]
+    right = sum(v == wanted for v, (_, wanted) in zip(verdicts, sentences, strict=True))
+    lies_believed = [
+        t for v, (t, wanted) in zip(verdicts, sentences, strict=True) if wanted == "contradicted" and v == "supported"
+    ]
+    truths_denied = [
+        t for v, (t, wanted) in zip(verdicts, sentences, strict=True) if wanted == "supported" and v == "contradicted"
+    ]
+    assert not lies_believed
+    assert not truths_denied
+    assert right >= least, f"{right} of {len(sentences)}"
+
+
 def swapped(text, one, two):
     """Two words of a text in each other's place."""
     return re.sub(rf"\b({one}|{two})\b", lambda m: two if m[1] == one else one, text)
