@@ -190,3 +190,9 @@ def test_what_does_not_fit_is_refused_in_one_line(trained, world, tmp_path):
     still = contract.make(one.values[0], bands=["NDVI"], geobox=contract.grid(one), quantity="index", units="1")
     with pytest.raises(FormatError, match="dates"):
         swath.train([still], labels=points, family="deco", out=tmp_path / "x.safetensors")
+
+
+def test_a_file_judged_on_what_it_was_trained_on_is_warned_of(trained, world, tmp_path):
+    found = swath.fill([str(world / "cube.zarr")], model=trained.out, out=tmp_path / "filled")
+    assert any("its errors here are too good" in n for n in found.notes)
+    assert "deco" in str(found)

@@ -37,7 +37,8 @@ class Deco(nn.Module):
     """sensors: {name: {"bands": [...], "quantity": [...], "units": [...]}}; tasks: those it is trained on; spaces: {label
     space: [classes]}; statistics: {sensor: {"mean": [...], "std": [...]}} in physical units; position: rotary by days, or a
     learned vector by number; temperature: {space: of the class probabilities}; spread: {task: factor of the deviations};
-    dates: the most observations of a sequence in training, to which long series are cut.
+    dates: the most observations of a sequence in training, to which long series are cut; span: first and last day that it
+    was trained on (days since 1970).
     """
 
     needs = Needs()
@@ -58,6 +59,7 @@ class Deco(nn.Module):
         temperature: Mapping[str, float] | None = None,
         spread: Mapping[str, float] | None = None,
         dates: int | None = None,
+        span: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         if size not in SIZES:
@@ -68,11 +70,11 @@ class Deco(nn.Module):
         self.vocabulary = Vocabulary(tuple(tasks), tuple(self.sensors), spaces)
         self.temperature = {k: float((temperature or {}).get(k, 1.0)) for k in spaces}
         self.spread = {k: float((spread or {}).get(k, 1.0)) for k in TASKS}
-        self.dates = dates
+        self.dates, self.span = dates, None if span is None else (float(span[0]), float(span[1]))
         self.width = max(len(s["bands"]) for s in self.sensors.values())
         self.config: dict[str, Any] = {
             "size": size, "dim": d, "depth": n, "heads": h, "position": position, "tasks": list(tasks),
-            "sensors": self.sensors, "spaces": {k: list(v) for k, v in spaces.items()}, "dates": dates,
+            "sensors": self.sensors, "spaces": {k: list(v) for k, v in spaces.items()}, "dates": dates, "span": self.span,
         }  # fmt: skip
         self.statistics = {
             k: {n: [float(x) for x in v[n]] for n in ("mean", "std")} for k, v in (statistics or {}).items()

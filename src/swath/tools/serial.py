@@ -56,7 +56,7 @@ def carry_out(
             workers=asked["workers"], progress=progress,
         )  # fmt: skip
         failed += len(written.failed)
-        notes += [*learned.notes, *written.reasons]
+        notes += [*learned.notes, *written.reasons, *_seen(model, learned)]
         made.append(folder / file)
         if asked["tif"]:
             made += _dates(folder / file, folder, name if len(cubes) > 1 else "", cube, learned.days)
@@ -105,6 +105,19 @@ def _model(path: str | Path, verb: str) -> Forecaster:
             remedy="train one: swath train SCENES --family deco",
         )
     return found
+
+
+def _seen(model: Forecaster | None, learned: Learned) -> list[str]:
+    """A warning where a trained file may have seen the very values that it is judged on here."""
+    span = getattr(model, "span", None)
+    day = learned.series.day
+    if span is None or float(np.nanmin(day)) > span[1] or float(np.nanmax(day)) < span[0]:
+        return []
+    first, last = (np.datetime64(int(d), "D") for d in span)
+    return [
+        f"{learned.name}: the model was trained on dates from {first} to {last}: if on these very places, its errors here are "
+        "too good; its own judgement, in places left out, stands in the run.json beside its file"
+    ]
 
 
 def _mark(job: Job) -> list[Any]:

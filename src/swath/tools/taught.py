@@ -146,7 +146,7 @@ def teach(scenes: Any, asked: dict[str, Any], progress: Progress | None) -> Seri
     path = told.save(kept, asked["out"])
     write_json(
         path.with_name(path.name + ".run.json"),
-        job.record([path], path.parent, out_name=path.name, verdict=found.verdict),
+        job.record([path], path.parent, out_name=path.name, verdict=found.verdict, rows=facts["rows"]),
     )
     return SeriesResult(
         str(path), tuple(SAID.get(t, t) for t in tasks), tuple(found.rows), found.verdict, (path.name,),

@@ -176,12 +176,14 @@ def fit_series(
 
 
 def _made(series: Mapping[str, Series], plan: Plan, rows: np.ndarray, spaces: Mapping[str, Sequence[str]]) -> Deco:
+    days = np.concatenate([s.day[rows][s.valid[rows].any(-1) & np.isfinite(s.day[rows])] for s in series.values()])
+    span = (float(days.min()), float(days.max())) if len(days) else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
         return Deco(
             plan.size, sensors={k: heard(s.bands) for k, s in series.items()}, tasks=plan.tasks, spaces=spaces,
             statistics=measured({k: s.rows(rows) for k, s in series.items()}), dim=plan.dim, depth=plan.depth,
-            heads=plan.heads, position=plan.position, dates=plan.dates,  # type: ignore[arg-type]
+            heads=plan.heads, position=plan.position, dates=plan.dates, span=span,  # type: ignore[arg-type]
         )  # fmt: skip
 
 
