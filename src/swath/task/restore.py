@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from swath.batch import Batch
+from swath.baseline.forecast import Forecaster, Series
+from swath.batch import Batch, Pixels
 from swath.errors import SwathError
 from swath.metric.pictures import ssim
 from swath.metric.regression import moments
+from swath.metric.series import covered, crps
 
-__all__ = ["Filler", "Restore", "scores"]
+__all__ = ["Filler", "Restore", "by_series", "drawn_scores", "scores"]
 
 
 class Filler(Protocol):
@@ -99,3 +101,57 @@ def scores(
                     found = ssim(a, z, peak=peak)[counted[k]]
                     alike[i, j] += found.sum(), len(found)
     return error, alike
+
+
+def by_series(make: Callable[[], Forecaster]) -> Filler:
+    """A filler that says every pixel's series by a forecaster, fitted to the clear values of the batch, sensor by sensor.
+
+    make: gives a forecaster that is not fitted yet (`baseline.methods.BETWEEN`), or one that needs no fit. It has one draw;
+    asked for more, it raises SwathError.
+    """
+
+    def filler(batch: Batch, draws: int = 1) -> dict[str, np.ndarray]:
+        if draws != 1:
+            raise SwathError(
+                rule="a forecaster of series says one value", got=f"{draws} draws", remedy="take a model that draws"
+            )
+        out = {}
+        for name, pixels in batch.pixels.items():
+            series = _series(pixels, batch)
+            said = make().fit(series).fill(series, np.asarray(~series.valid.all(-1)))
+            b, t, c, h, w = pixels.values.shape
+            value = np.asarray(said.value, np.float32).reshape(b, h, w, t, c)
+            out[name] = np.ascontiguousarray(value.transpose(0, 3, 4, 1, 2))[None]
+        return out
+
+    return filler
+
+
+def _series(pixels: Pixels, batch: Batch) -> Series:
+    """Every pixel of every example as a series; its example is its place."""
+    b, t, c, h, w = pixels.values.shape
+    values, valid = (
+        np.asarray(a).transpose(0, 3, 4, 1, 2).reshape(b * h * w, t, c) for a in (pixels.values, pixels.valid)
+    )
+    day = np.asarray(pixels.day, np.float64)
+    day = np.where(
+        np.isfinite(day).all(1, keepdims=True), day, np.arange(t)
+    )  # without dates their order is all there is
+    place = np.asarray([str(p) for p in batch.place] if len(batch.place) == b else [str(i) for i in range(b)])
+    return Series(values, valid, np.repeat(day, h * w, axis=0), np.repeat(place, h * w), pixels.bands)
+
+
+def drawn_scores(
+    restored: np.ndarray, values: np.ndarray, valid: np.ndarray, asked: np.ndarray, *, level: float = 0.90
+) -> np.ndarray:
+    """Of all draws, over asked valid values: (B, C, 4), sums of CRPS, of what the draws' middle `level` holds, of its width,
+    and their count. Compare models at equal draws.
+
+    restored (draws, B, T, C, H, W); values, valid (B, T, C, H, W); asked (B, T, H, W). The middle part of D draws lies
+    between their quantiles (1 - level) / 2 and (1 + level) / 2; one draw holds nothing but itself.
+    """
+    low, high = np.quantile(restored, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    counted = asked[:, :, None] & valid & np.isfinite(restored).all(0)
+    parts = (crps(restored, values), covered(low, high, values), high - low, np.ones(values.shape))
+    sums = [np.where(counted, part, 0.0).sum((1, 3, 4), dtype=np.float64) for part in parts]
+    return np.stack(sums, axis=-1)
