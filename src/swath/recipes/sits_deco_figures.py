@@ -26,7 +26,6 @@ def thinning(curve: Mapping[str, Sequence[Estimate]], dates: Sequence[int], out:
         out / "thinning.png",
         x="dates of a season",
         y="overall accuracy",
-        log=True,
     )
 
 
