@@ -282,6 +282,7 @@ def cube_of_all() -> xr.DataArray:
         quantity=["reflectance", "temperature"],
         units=["1", "K"],
         flag=rng.integers(0, 6, (3, 70, 90)).astype(np.uint8),
+        sensor="a camera of ours",
         attrs={"simulated": "yes", "long_name": "made"},
     )
 

@@ -196,4 +196,11 @@ NAMES: dict[str, Callable[[Array, int, Any], Any]] = {
     "x265 gray 12 bit": _video("gray"),
     "x265 of principal components": _pca,
 }
-LOSSLESS = (OURS, "quantised JPEG XL", "JPEG-LS near", "zstd, shuffled bits", "zstd, shuffled bits, date differences", "JPEG 2000")
+LOSSLESS = (
+    OURS,
+    "quantised JPEG XL",
+    "JPEG-LS near",
+    "zstd, shuffled bits",
+    "zstd, shuffled bits, date differences",
+    "JPEG 2000",
+)

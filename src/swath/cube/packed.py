@@ -31,8 +31,7 @@ from swath.errors import FormatError
 __all__ = ["SUFFIX", "PackedFile", "PackedSource", "claims", "layers", "open_packed", "read"]
 
 SUFFIX = ".swath"
-_KEPT = 64 << 20  # bytes of decoded chunks that a process keeps
-_CODECS = np.dtype(np.uint8)
+_KEPT = 128 << 20  # bytes of decoded chunks that a process keeps
 RATIO = 1_000_000  # declared bytes for each byte of the file, as in guard.py
 SAFE_RATIO = 1_000
 
@@ -368,7 +367,7 @@ def _layer(file: PackedFile, k: int, grid: Grid, said: list[str]) -> Layer:
         sensor=grid.sensor,
         tags=dict(file.header.tags),
         notes=tuple(said),
-        attrs=dict(grid.attrs),
+        attrs=dict(grid.attrs) | ({"sensor": grid.sensor} if grid.sensor else {}),
         settled=not grid.open,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from swath.errors import OutputError
+from swath.errors import OutputError, SwathError
 from swath.tools.job import Job, Progress, can_be_written, write_json
 from swath.tools.scenes import Reading
 
@@ -150,6 +150,8 @@ def pack(
         raise OutputError(
             rule=f"a packed file is called NAME{SUFFIX}", got=str(path), remedy=f"--out {path.stem}{SUFFIX}"
         )
+    if workers is not None and workers < 1:
+        raise SwathError(rule="at least one thread works", got=f"--workers {workers}", remedy="leave it out")
     promise = promise_of(lossless, max_error, psnr, peak)
     can_be_written(path.parent)
     notes: list[str] = []
