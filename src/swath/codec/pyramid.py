@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Array", "Later", "Level", "around", "between", "details", "levels", "parts", "smooth"]
+__all__ = ["Array", "Later", "Level", "around", "between", "details", "levels", "pairs", "parts", "sides", "smooth"]
 
 PHASES = ("a", "b", "c")
 
@@ -38,12 +38,27 @@ def parts(grid: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
 def between(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
     """Means of neighbours along `axis` (1 or 2); the last stands alone where `count` asks for one more."""
+    out = pairs(array, axis, count)
+    out *= array.dtype.type(0.5)
+    return out
+
+
+def around(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
+    """Means of what lies before and behind each of `count` places along `axis`; ends have one neighbour."""
+    out = sides(array, axis, count)
+    out *= array.dtype.type(0.5)
+    return out
+
+
+def pairs(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
+    """Twice what `between` gives."""
     size = array.shape[axis]
     if axis == 1:
+        if count < size:
+            return np.asarray(array[:, :-1] + array[:, 1:])
         out = np.empty((array.shape[0], count, array.shape[2]), array.dtype)
         np.add(array[:, :-1], array[:, 1:], out=out[:, : size - 1])
-        if count == size:
-            np.add(array[:, -1], array[:, -1], out=out[:, -1])
+        np.add(array[:, -1], array[:, -1], out=out[:, -1])
     elif (
         count == size
     ):  # one long row is twice as fast as many short ones; what runs over a row's end is put right behind
@@ -52,13 +67,12 @@ def between(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
         np.add(line[:-1], line[1:], out=out.reshape(-1)[:-1])
         np.add(array[:, :, -1], array[:, :, -1], out=out[:, :, -1])
     else:
-        out = array[:, :, :-1] + array[:, :, 1:]
-    out *= array.dtype.type(0.5)
+        return np.asarray(array[:, :, :-1] + array[:, :, 1:])
     return out
 
 
-def around(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
-    """Means of what lies before and behind each of `count` places along `axis`; ends have one neighbour."""
+def sides(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
+    """Twice what `around` gives."""
     size = array.shape[axis]
     if axis == 1:
         out = np.empty((array.shape[0], count, array.shape[2]), array.dtype)
@@ -75,7 +89,6 @@ def around(array: NDArray[Any], axis: int, count: int) -> NDArray[Any]:
             np.add(array[:, :, :-1], array[:, :, 1:], out=out[:, :, 1:size])
             np.add(array[:, :, -1], array[:, :, -1], out=out[:, :, size])
         np.add(array[:, :, 0], array[:, :, 0], out=out[:, :, 0])
-    out *= array.dtype.type(0.5)
     return out
 
 
@@ -122,22 +135,24 @@ class Level:
 
     def prepare(self, phase: str) -> tuple[NDArray[Any], list[Any], list[Any]]:
         """Base, features and activity of a phase, the dearer ones to be made later."""
-        (rows, columns), half = self.odd, self.grid.dtype.type(0.5)
+        (rows, columns), kind = self.odd, self.grid.dtype.type
+        quarter = kind(0.25)  # of sums of twos: halving is exact, so it can wait
         if phase == "a":
-            self.upright = between(self.grid, 1, rows)
-            base = between(self.upright, 2, columns)
-            rough = between(_change(self.grid, 1, rows), 2, columns)
-            rough += between(_change(self.grid, 2, columns), 1, rows)
-            rough *= self.inverse
+            self.upright = pairs(self.grid, 1, rows)
+            base = pairs(self.upright, 2, columns)
+            base *= quarter
+            rough = pairs(_change(self.grid, 1, rows), 2, columns)
+            rough += pairs(_change(self.grid, 2, columns), 1, rows)
+            rough *= kind(0.5) * self.inverse
             return base, [], [rough]
         if phase == "b":
-            across = between(self.grid, 2, columns)
-            upright = around(self.known["a"], 1, self.even[0]) if rows else across
+            across = pairs(self.grid, 2, columns)
+            upright = sides(self.known["a"], 1, self.even[0]) if rows else across
             surprise: list[Any] = [around(self.surprise["a"], 1, self.even[0])] if rows else []
             more: list[Any] = []
         else:
-            upright = self.upright if columns else between(self.grid, 1, rows)
-            across = around(self.known["a"], 2, self.even[1]) if columns else upright
+            upright = self.upright if columns else pairs(self.grid, 1, rows)
+            across = sides(self.known["a"], 2, self.even[1]) if columns else upright
             surprise, more = [], []
             if columns:
                 surprise = [
@@ -146,13 +161,14 @@ class Level:
                 ]
                 more = [Later(lambda: around(between(self.known["b"], 1, rows), 2, self.even[1]) - base)]
         base = upright + across
-        base *= half
+        base *= quarter
         turn = upright - across
+        turn *= kind(0.5)
         rough = np.abs(turn)
         rough *= self.inverse
         if self.wide and min(base.shape[1:]) > 1:
             more.append(Later(lambda: _spread(base)))
-            surprise.append(Later(lambda: smooth(rough)))
+            surprise.append(Later(lambda: smooth(rough) * kind(1 / 16)))
         return base, [turn, *more], [rough, *surprise]
 
     def put(self, phase: str, values: NDArray[Any], surprise: NDArray[Any]) -> None:
@@ -162,10 +178,8 @@ class Level:
 
 
 def smooth(array: NDArray[Any]) -> NDArray[Any]:
-    """Means of 3 x 3 pixels of (G, h, w), the middle counting most; sides of at least 2."""
-    out = _thrice(_thrice(array, 1), 2)
-    out *= array.dtype.type(1 / 16)
-    return out
+    """Sixteen times the means of 3 x 3 pixels of (G, h, w), the middle counting most; sides of at least 2."""
+    return _thrice(_thrice(array, 1), 2)
 
 
 def _spread(base: NDArray[Any]) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from swath.codec.pyramid import Later, Level, around, between, parts, smooth
+from swath.codec.pyramid import Later, Level, pairs, parts, sides, smooth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -175,20 +175,20 @@ class Slope:
         (rows, columns), (high, long) = self.step.odd, self.step.even
         grid = self._pair("grid")
         if phase == "a":
-            pair = between(between(grid, 1, rows), 2, columns)
+            pair, scale = pairs(pairs(grid, 1, rows), 2, columns), 64
         elif phase == "b":
-            pair = around(self._pair("a"), 1, high)
+            pair, scale = sides(self._pair("a"), 1, high), 32
             pair += pair
-            pair += between(grid, 2, columns)
+            pair += pairs(grid, 2, columns)
         else:
-            pair = around(self._pair("a"), 2, long)
-            pair += around(between(self._pair("b"), 1, rows), 2, long)
+            pair, scale = sides(self._pair("a"), 2, long), 32
             pair += pair
-            pair += between(grid, 1, rows)
+            pair += sides(pairs(self._pair("b"), 1, rows), 2, long)
+            pair += pairs(grid, 1, rows)
         pair = smooth(pair)
         half = len(pair) // 2
         square = pair[half:]
-        square += self.noise
+        square += self.noise * type(self.noise)(scale)  # sums, not means: the weights of neighbours add up to `scale`
         slope = pair[:half]
         slope /= square
         slope *= self.theirs[phase]
