@@ -270,3 +270,19 @@ def test_it_is_an_encoder_that_keeps_the_rules(model):
     check_encoder(model, Batch({"a": pixels(OPTICAL), "b": pixels(RADAR)}))
     lone = Deco("pico", dim=16, depth=1, heads=2, sensors={"s2": heard(OPTICAL)}, tasks=("impute",)).eval()
     check_encoder(lone, Batch({"a": pixels(OPTICAL)}))
+
+
+def test_position_may_be_a_number_instead_of_days():
+    torch.manual_seed(0)
+    made = Deco(
+        "pico", dim=32, depth=2, heads=2, sensors={"s2": heard(OPTICAL)}, spaces={"c": CLASSES}, position="number"
+    )
+    torch.nn.init.normal_(made.place.weight, 0, 0.5)
+    s = series(n=3, t=8, clear=1.0)
+    days = s.day[:, -1:] + np.array([16.0, 32.0])
+    run = deco_say.forecast(made.eval(), s, days, feed="mean")
+    longer = replace(s, values=np.concatenate([s.values, run.value[:, :1]], 1), day=np.concatenate([s.day, days[:, :1]], 1),
+                     valid=np.ones((3, 9, 2), bool))  # fmt: skip
+    again = deco_say.forecast(made, longer, days[:, 1:], feed="mean")  # from the start, in the place of the cache
+    np.testing.assert_allclose(again.value[:, 0], run.value[:, 1], atol=1e-5)
+    assert made.config["position"] == "number"
