@@ -358,3 +358,13 @@ def test_a_series_comes_back_from_a_geotiff_too(tmp_path):
     xr.testing.assert_identical(swath.open(tmp_path / "g.tif").load(), swath.open(names).load())
     swath.unpack(tmp_path / "s.swath", out=tmp_path / "one.tif", dates="2020-06-01")
     xr.testing.assert_identical(swath.open(tmp_path / "one.tif").load(), swath.open(names[1]).load())
+
+
+def test_bits_are_counted_against_those_that_tell(tmp_path):
+    rng = np.random.default_rng(0)
+    stored = rng.integers(100, 4100, (1, 60, 70))
+    for kind, values in (("decimal", stored / 10_000), ("measured", rng.normal(size=(1, 60, 70)))):
+        cube = swath.cube.contract.make(values.astype(np.float64), bands=["a"], geobox=None, quantity="reflectance")
+        found = swath.pack(cube, out=tmp_path / "a.swath")
+        assert found.bits_stored == 64
+        assert found.bits_that_tell == (12 if kind == "decimal" else 64)

@@ -19,9 +19,10 @@ from swath.codec import decode as decode_values
 from swath.codec import encode as encode_values
 from swath.errors import FormatError
 
-__all__ = ["Measured", "decode", "encode", "kinds_of", "measure"]
+__all__ = ["MANY", "Measured", "decode", "encode", "kinds_of", "measure"]
 
 UP, DOWN = 16, 32
+MANY = 5
 
 # Why a position holds no value that counts.
 COUNTS, NODATA, NAN, PLUS, MINUS = range(5)
@@ -178,7 +179,8 @@ def _odd(what: str) -> FormatError:
 class Measured:
     """What decoded numbers are beside the original ones, for each band; sums so that chunks add up.
 
-    n: values that count. worst: largest error. squares: sum of squared errors. low, high: of the original values.
+    n: values that count. worst: largest error. squares: sum of squared errors. low, high: of the original values. digits:
+    behind the decimal point that all of them need (0 for whole numbers), MANY where four do not do.
     """
 
     n: np.ndarray
@@ -186,6 +188,7 @@ class Measured:
     squares: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    digits: np.ndarray
     samples: int = 0
 
     def __add__(self, other: Measured) -> Measured:
@@ -195,6 +198,7 @@ class Measured:
             self.squares + other.squares,
             np.minimum(self.low, other.low),
             np.maximum(self.high, other.high),
+            np.maximum(self.digits, other.digits),
             self.samples + other.samples,
         )
 
@@ -210,7 +214,7 @@ def measure(original: np.ndarray, decoded: np.ndarray, nodata: Sequence[float], 
         raise _odd("a value that did not come back bit by bit")
     bands = original.shape[1]
     n, worst, squares = np.zeros(bands, np.int64), np.zeros(bands), np.zeros(bands)
-    low, high = np.full(bands, np.inf), np.full(bands, -np.inf)
+    low, high, digits = np.full(bands, np.inf), np.full(bands, -np.inf), np.zeros(bands, np.int64)
     for i in range(bands):
         here = counts[:, i]
         a, b = original[:, i][here].astype(np.float64), decoded[:, i][here].astype(np.float64)
@@ -218,7 +222,21 @@ def measure(original: np.ndarray, decoded: np.ndarray, nodata: Sequence[float], 
         if not a.size:
             continue
         low[i], high[i] = a.min(), a.max()
+        if original.dtype.kind == "f":
+            digits[i] = _digits(original[:, i][here])
         if not exact:
             off = np.abs(a - b)
             worst[i], squares[i] = off.max(), float((off * off).sum())
-    return Measured(n, worst, squares, low, high, original.size)
+    return Measured(n, worst, squares, low, high, digits, original.size)
+
+
+def _digits(values: np.ndarray) -> int:
+    """How many decimals floats need to be what they are: numbers divided by 10 000 need four, measured ones MANY."""
+    some = values[:: max(1, values.size // 4096)]
+    for k in range(MANY):
+        for part in (some, values):  # a few tell most of the time
+            if not np.array_equal((np.rint(part.astype(np.float64) * 10.0**k) / 10.0**k).astype(values.dtype), part):
+                break
+        else:
+            return k
+    return MANY

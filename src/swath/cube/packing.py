@@ -198,10 +198,17 @@ def spread(found: Measured, members: Sequence[int], bands: int) -> Measured:
     if len(members) == bands:
         return found
     at = list(members)
-    n, worst, squares = np.zeros(bands, np.int64), np.zeros(bands), np.zeros(bands)
-    low, high = np.full(bands, np.inf), np.full(bands, -np.inf)
-    n[at], worst[at], squares[at], low[at], high[at] = found.n, found.worst, found.squares, found.low, found.high
-    return Measured(n, worst, squares, low, high, found.samples)
+    empty = (
+        np.zeros(bands, np.int64),
+        np.zeros(bands),
+        np.zeros(bands),
+        np.full(bands, np.inf),
+        np.full(bands, -np.inf),
+    )
+    whole = Measured(*empty, np.zeros(bands, np.int64), found.samples)
+    for name in ("n", "worst", "squares", "low", "high", "digits"):
+        getattr(whole, name)[at] = getattr(found, name)
+    return whole
 
 
 def write(

@@ -242,13 +242,18 @@ def _db(rmse: float, reach: float) -> float | None:
 
 
 def bits_that_tell(parts: Sequence[Part], found: Sequence[Measured]) -> float:
-    """Bits a value that carry something: of whole numbers those of their range; of floats, their type's."""
+    """Bits a value that carry something: those of the range in whole numbers, or in the decimals that floats need; of
+    other floats, their type's.
+    """
+    from swath.cube.packed_chunk import MANY
+
     bits, n = 0.0, 0
     for part, m in zip(parts, found, strict=True):
         for i in np.flatnonzero(m.n):
             wide = part.source.dtype.itemsize * 8.0
-            if part.source.dtype.kind in "iu":
-                wide = math.ceil(math.log2(m.high[i] - m.low[i] + 1)) if m.high[i] > m.low[i] else 0.0
+            if m.digits[i] < MANY:
+                steps = (m.high[i] - m.low[i]) * 10.0 ** m.digits[i]
+                wide = min(wide, math.ceil(math.log2(steps + 1))) if steps > 0.5 else 0.0
             bits += wide * float(m.n[i])
             n += int(m.n[i])
     return bits / n if n else 0.0
