@@ -94,6 +94,13 @@ def test_a_level_raised_by_one_is_found(pair):
     assert found == total
 
 
+def test_a_lone_size_word_is_everyday_language_and_several_are_levels(pair):
+    assert check("A large part of the scene is forest.", pair)[0].verdict == "supported"
+    assert check("A small part of the scene is forest.", pair)[0].verdict == "contradicted"
+    text = "A large part of the scene is forest. A small part of the scene is grassland."
+    assert [v.verdict for v in check(text, pair)] == ["contradicted", "supported"]
+
+
 def test_changed_numbers_and_added_classes_are_found(pair):
     for seed in range(20):
         text = say(pair, "plain", seed).text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -68,7 +70,8 @@ def check(
 
     A sentence is contradicted when one of its claims is false; supported when all are true and nothing else in it states
     something; else not checkable. complete: whether the text should name what leads the scene and every region it
-    describes (by default when it has three sentences or more). Raises SwathError for an unknown kind of words.
+    describes (by default when it has three sentences or more). Size words ("a medium part") mean the five levels exactly
+    in a text that has several of them; a lone "large part" means 30 % or more, a lone "small part" at most 25. Raises SwathError for an unknown kind of words.
     """
     kinds = list(forbid)
     if wrong := [k for k in kinds if k not in FORBIDDEN]:
@@ -78,15 +81,38 @@ def check(
     sentences = sentences_of(text) if isinstance(text, str) else list(text)
     vocabulary = Vocabulary(facts)
     made = Verdicts()
+    exact = _exact_levels(sentences)
     for sentence in sentences:
-        made.append(_one(sentence, facts, vocabulary, kinds))
+        made.append(_one(sentence, facts, vocabulary, kinds, exact))
     if complete if complete is not None else len(sentences) >= 3:
         made.omitted = _omitted(made, facts)
     return made
 
 
-def _one(sentence: str, facts: SceneFacts, vocabulary: Vocabulary, kinds: Sequence[str]) -> Verdict:
+_LEVEL = re.compile(
+    r"\b(extra small|extra large|small|medium|large) (?:fraction|part|portion|amount|quantity|proportion)\b"
+)
+_LOOSE = {"small": (-math.inf, 25.0), "large": (30.0, math.inf)}
+
+
+def _exact_levels(sentences: Sequence[str]) -> bool:
+    """Whether a text speaks in the five size words: two of them or more, or one that everyday language lacks."""
+    found = [m for s in sentences for m in _LEVEL.findall(s.lower())]
+    return len(found) > 1 or any(m not in _LOOSE for m in found)
+
+
+def _loosened(claim: Claim) -> Claim:
+    """A lone "large part" is 30 % or more, a lone "small part" at most 25."""
+    if claim.kind != "level" or claim.word not in _LOOSE:
+        return claim
+    low, high = _LOOSE[claim.word]
+    return replace(claim, kind="share", word="", low=low, high=high, unit="%")
+
+
+def _one(sentence: str, facts: SceneFacts, vocabulary: Vocabulary, kinds: Sequence[str], exact: bool = True) -> Verdict:
     read = parse(sentence, facts, vocabulary)
+    if not exact:
+        read.claims = [_loosened(c) for c in read.claims]
     judged = [(c, *judge(c, facts)) for c in read.claims]
     reasons = tuple(f"{'true' if true else 'false' if true is False else 'open'}: {why}" for _, true, why in judged)
     wrong = [c for c, true, _ in judged if true is False]

@@ -139,7 +139,7 @@ def _spelled(digits: str) -> str:
 
 def sentence(text: str) -> str:
     """With a capital and a full stop, one space between words."""
-    text = re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"\bthe (class \d)", r"\1", re.sub(r"\s+", " ", text).strip())
     text = re.sub(r"^(\d+)(?= (?:hectares?|square|patches|classes)\b)", lambda m: _spelled(m[1]), text)
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + "."

@@ -147,7 +147,7 @@ def _rest(s: Speech, others: Sequence[int], order: Sequence[int]) -> list[Said]:
         ends = (
             (" make up the rest" if plural else " makes up the rest")
             if last
-            else (" come next" if plural else " comes next")
+            else (" occur as well" if plural else " occurs as well")
         )
         said.append(Said(joined(listed) + ends, tuple(claims)))
     return said

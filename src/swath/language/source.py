@@ -100,7 +100,7 @@ def _from_file(path: Path, legend: Any, safe: bool) -> Raster:
     made = open_map(path, safe=safe)
     if made.kind == "number":
         raise _floats(f"{path.name}: floating-point numbers")
-    if made.path.suffix.lower() in (".jpg", ".jpeg") or len(made.bands) in (3, 4):
+    if made.path.suffix.lower() in (".jpg", ".jpeg") or len(made.bands) > 2:
         raise LabelError(
             rule="a description needs a map of classes, one band of codes",
             got=f"{path.name} with {len(made.bands)} bands",
