@@ -112,12 +112,16 @@ def limits(max_error: float | Sequence[float] | None, bands: int) -> tuple[float
 
 def choose(
     values: NDArray[Any], valid: NDArray[np.bool_], bound: tuple[float, ...]
-) -> tuple[Lattice, NDArray[np.int64], NDArray[np.bool_]]:
+) -> tuple[Lattice, NDArray[Any], NDArray[np.bool_]]:
     """The lattice of `values` (T, C, H, W), their whole numbers, and which of the valid ones it carries within the bound."""
     dtype = values.dtype
     if dtype.kind in "iu":
         near = tuple(min(int(limit), 1 << 32) for limit in bound)
-        return Lattice("integer", near, (1.0,) * len(bound), dtype), values.astype(np.int64), valid
+        return (
+            Lattice("integer", near, (1.0,) * len(bound), dtype),
+            values.astype(np.int32 if dtype.itemsize < 4 else np.int64),
+            valid,
+        )
     finite = np.isfinite(values) & valid
     number = np.where(finite, values, 0).astype(np.float64)
     for lattice in (_decimal(number, finite, bound, dtype), _steps(number, bound, dtype)):

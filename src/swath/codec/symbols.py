@@ -24,7 +24,7 @@ class Taken:
 
     def __init__(self) -> None:
         self.group: list[NDArray[np.int32]] = []
-        self.value: list[NDArray[np.int64]] = []
+        self.value: list[NDArray[Any]] = []
         self.first: list[NDArray[np.int64]] = []
 
     def add(self, group: NDArray[np.int32] | None, value: NDArray[Any]) -> None:
@@ -33,12 +33,12 @@ class Taken:
             self.first.append(value.ravel().astype(np.int64))
             return
         self.group.append(group.ravel())
-        self.value.append(value.ravel().astype(np.int64))
+        self.value.append(value.ravel().astype(np.int32 if value.dtype == np.float32 else np.int64))
 
     def write(self, out: Writer) -> None:
         """Append all streams: classes below and above the middle ones share one stream each until it holds enough."""
         group = np.concatenate([*self.group, np.empty(0, np.int32)]).clip(0, CLASSES - 1)
-        value = np.concatenate([*self.value, np.empty(0, np.int64)])
+        value = np.concatenate(self.value) if self.value else np.empty(0, np.int64)
         counts = np.cumsum(np.bincount(group, minlength=CLASSES))
         low = int(np.searchsorted(counts, min(FEW, counts[-1])))
         high = max(low, int(np.searchsorted(counts, counts[-1] - FEW, side="right")))
@@ -106,7 +106,7 @@ class Symbols:
             raise damaged("more symbols than pixels")
 
 
-def _write_stream(out: Writer, values: NDArray[np.int64]) -> None:
+def _write_stream(out: Writer, values: NDArray[Any]) -> None:
     """Append whole numbers: how many, how, and bytes."""
     out.number(len(values))
     if not values.any():
@@ -123,7 +123,7 @@ def _write_stream(out: Writer, values: NDArray[np.int64]) -> None:
             return
     out.number({2: 4, 4: 5, 8: 6}[size])
     out.block(
-        pack_bytes((values << 1 ^ values >> 63).astype(f"<u{size}"), size)
+        pack_bytes((values << 1 ^ values >> 8 * values.itemsize - 1).astype(f"<u{size}"), size)
     )  # the sign last, so that high bytes are 0
 
 
