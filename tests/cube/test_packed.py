@@ -129,6 +129,26 @@ def test_one_window_of_one_date_reads_only_its_chunk(tmp_path, monkeypatch):
     assert window is not None
 
 
+def test_xarray_reads_the_header_first_and_then_one_chunk_for_one_window(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    values = (rng.normal(size=(2, 1, 600, 700)) * 400 + 4000).astype(np.int16)
+    when = np.array(["2020-01-01", "2020-02-01"], "datetime64[ns]")
+    path = tmp_path / "a.swath"
+    swath.pack(contract.make(values, bands=["a"], geobox=None, time=when), out=path)
+    read: list[int] = []
+    fetch = packed.fetch
+    monkeypatch.setattr(packed, "fetch", lambda p, place, n: read.append(n) or fetch(p, place, n))
+    packed._opened.cache_clear()
+    monkeypatch.setattr(packed, "_chunks", packed._Kept(1 << 20))
+    frame = xr.open_dataset(path, engine="swath")
+    assert sum(read) < 4000
+    read.clear()
+    got = frame["values"].isel(time=1, y=slice(256, 512), x=slice(256, 512)).values
+    assert np.array_equal(got[0], values[1, 0, 256:512, 256:512])
+    assert len(read) == 1
+    assert read[0] < path.stat().st_size / 8
+
+
 def test_clouded_numbers_cost_nothing(tmp_path):
     values = numbers("float32", (1, 1, 256, 256)).round(2)
     clear = packing.write(tmp_path / "a.swath", [part(values, error=0.05)]).size

@@ -167,7 +167,10 @@ def pack(
         options = {"column": column, "xy": xy}
         grouped = [replace(p, dates=g.chunk[0]) for p, g in zip(parts, file.header.grids, strict=True)]
         more = write_curve(path, grouped, max_error, labels, options, seed=seed, progress=progress)
-    result = _result(path, file, parts, bytes_of(many), promise.words, notes)
+    before = bytes_of(many)
+    if before is not None and file.size > before:
+        notes.append("the files were smaller: they are coded with loss already (JPEG), or hold next to nothing")
+    result = _result(path, file, parts, before, promise.words, notes)
     result = replace(result, files=(path.name, *(p.name for p in more)))
     record = job.record([path, *more], path.parent, out_name=path.name, result=result.to_json() | {"out": path.name})
     write_json(path.with_name(path.name + ".run.json"), record)
