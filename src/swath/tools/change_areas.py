@@ -51,6 +51,7 @@ def measure(
     class_codes: Sequence[int] = (),
     unchanged: tuple[float, float] | None = None,
     reason: str = "",
+    margin: float = 0.0,
     level: float = 0.95,
     simulated: bool = False,
 ) -> Areas:
@@ -59,6 +60,8 @@ def measure(
     bands: the code of change that each band of probability.tif from the second on belongs to; () when it has one band or
     does not exist. class_codes: of the two class maps. unchanged: shares without change that other cuts of the no-change
     model give: the interval holds them too. reason: why there is no interval, where there is no probability.
+    margin: share of the ground that may be told wrong beyond what the probabilities say: it widens the interval of all
+    change, and those of its kinds by their part of it.
     """
     import rasterio
 
@@ -116,6 +119,7 @@ def measure(
         matrix if k else None,
         unchanged,
         reason or NO_PROBABILITY,
+        margin,
         level,
         simulated,
     )
@@ -156,6 +160,7 @@ def _areas(
     matrix: np.ndarray | None,
     unchanged: tuple[float, float] | None,
     reason: str,
+    margin: float,
     level: float,
     simulated: bool,
 ) -> Areas:
@@ -167,11 +172,16 @@ def _areas(
         f"sum of probabilities; errors shared within squares of {BLOCK_PX} pixels and independent between; holds as far "
         f"as the probabilities do; {DESIGN}"
     )
+    if margin > 0:
+        how = how.replace(
+            "between; holds", f"between, and {100 * margin:.1f} % of the ground by what few labels leave open; holds"
+        )
     if unchanged is not None:
         how = how.replace("between; holds", "between, widened by other cuts of the no-change model; holds")
 
     def estimate(i: int) -> Estimate:
-        half = z * math.sqrt(variance[i])
+        part = mean[i] / mean[0] if mean[0] > 0 else 1.0
+        half = math.hypot(z * math.sqrt(variance[i]), margin * total * math.sqrt(min(1.0, part)))
         low, high = max(0.0, mean[i] - half), min(total, mean[i] + half)
         if unchanged is not None:
             low, high = min(low, total * (1 - unchanged[1])), max(high, total * (1 - unchanged[0]))

@@ -152,6 +152,8 @@ def _two_maps(pair: Pair, work: Work, asked: Mapping[str, Any], say: list[str], 
     )
     say += _law(mapper, k, a[::step], b[::step])
     record = mapper.record()
+    known = mapper.oof.scorable
+    guessed = mapper.oof.value[known].argmax(1)
     return Way(
         name="labels of one date: both classified, and judged together",
         painter=painter,
@@ -172,6 +174,7 @@ def _two_maps(pair: Pair, work: Work, asked: Mapping[str, Any], say: list[str], 
         notes=(*pair.notes, *say),
         candidates=mapper.candidates,
         kept=({**record, "calibration": work.calibration.to_json(), "change": {"way": "labels"}}, mapper.arrays()),
+        margin=np.sqrt(2) * _margin(work, guessed == mapper.training.y[known]),
     )
 
 
@@ -223,6 +226,20 @@ def _flips(painter: Any, pair: Pair, seed: int) -> tuple[str, ...]:
     return (
         f"with the after date moved back, {100 * same / count:.1f} % would be called changed instead of {100 * changed / count:.1f} %",
     )
+
+
+def _margin(work: Work, right: np.ndarray) -> float:
+    """How much larger the share of errors may be than it was among the labels, given how many independent ones they are.
+
+    right (n,): bool of the labels that were predicted out of fold. The upper 0.975 limit (Clopper and Pearson) less the share.
+    """
+    from scipy.special import betaincinv
+
+    worth = float(work.calibration.worth) if np.isfinite(work.calibration.worth) else 0.0
+    n = max(1.0, min(len(right), worth if worth > 0 else len(np.unique(work.mapper.training.place))))
+    wrong = float(1 - right.mean()) if len(right) else 0.5
+    upper = 1.0 if wrong >= 1 else float(betaincinv(wrong * n + 1, n - wrong * n, 0.975))
+    return upper - wrong
 
 
 def _class_layers(mapper: Any, simulated: bool) -> list[Any]:
@@ -345,6 +362,8 @@ def _pairs_way(
     layers = legend.layers(
         bands=("change", *several), doubts=_DOUBTS, tags=ways.tags_of(simulated), said={n: SAID[n] for n in _DOUBTS}
     )
+    known = mapper.oof.scorable
+    guessed = mapper.oof.value[known].argmax(1)
     record = mapper.record()
     kept = {
         "way": "pairs",
@@ -369,6 +388,7 @@ def _pairs_way(
         notes=(*pair.notes, *say),
         candidates=mapper.candidates,
         kept=({**record, "calibration": work.calibration.to_json(), "change": kept}, mapper.arrays()),
+        margin=_margin(work, (codes[guessed] > NO_CHANGE) == (codes[mapper.training.y[known]] > NO_CHANGE)),
     )
 
 

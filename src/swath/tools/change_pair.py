@@ -36,6 +36,7 @@ __all__ = [
 BEFORE, AFTER = "before", "after"
 SIDE = 256
 MOST_WINDOWS = 16
+LEAST = 0.1  # pixels of a shift that is worth correcting
 SIDES = (BEFORE, AFTER)
 
 
@@ -424,6 +425,10 @@ def lined_up(pair: Pair, *, correct: bool, seed: int = 0) -> Pair:
         f"confidence {found.confidence:.2f}"
     )
     if not correct:
+        return replace(pair, moved=found, notes=tuple(notes))
+    known = 2 * found.se if np.isfinite(found.se) else 0.0
+    if found.length < max(LEAST, known):
+        notes.append("--register did nothing: the shift is smaller than what is known of it, and moving blurs")
         return replace(pair, moved=found, notes=tuple(notes))
     from swath.cube.adjust import moved
 

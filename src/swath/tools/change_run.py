@@ -44,6 +44,8 @@ def run(items: list[Any], reading: Reading, asked: dict[str, Any], job: Job, pro
         bands=way.bands,
         class_codes=way.class_codes,
         unchanged=way.unchanged,
+        reason=way.reason,
+        margin=way.margin,
         simulated=simulated,
     )
     objects, count = change_objects.write(folder, way.legend, pair.grid, smallest=asked["smallest"])
