@@ -70,8 +70,9 @@ def check(
 
     A sentence is contradicted when one of its claims is false; supported when all are true and nothing else in it states
     something; else not checkable. complete: whether the text should name what leads the scene and every region it
-    describes (by default when it has three sentences or more). Size words ("a medium part") mean the five levels exactly
-    in a text that has several of them; a lone "large part" means 30 % or more, a lone "small part" at most 25. Raises SwathError for an unknown kind of words.
+    describes (by default when it has three sentences or more). Size words ("a medium part") mean the five levels
+    exactly in a text that has several of them; a lone "large part" means 30 % or more, a lone "small part" at most 25.
+    Raises SwathError for an unknown kind of words.
     """
     kinds = list(forbid)
     if wrong := [k for k in kinds if k not in FORBIDDEN]:

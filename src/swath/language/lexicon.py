@@ -241,6 +241,8 @@ PHRASES: dict[str, Entry] = {
     **_list("CHANGED", "", "changes, the changes, the change, all changes, changed, changed its class, change, has changed, "
     "have changed, altered, is different, "
     "are different, was altered"),
+    **_list("UPFROM", "gain", "up from, a rise from, an increase from"),
+    **_list("UPFROM", "loss", "down from, a fall from, a decrease from, a drop from"),
     **_list("COST", "", "at the expense of, at the cost of"),
     **_list("THEN", "", "before, previously, formerly, at first, used to be, at the earlier date, on the earlier map, "
     "in the earlier map, once"),

@@ -212,6 +212,9 @@ def _counts(c: Clause) -> None:
                 x.used = True  # a pronoun: "one can see"
             continue
         y = c.items[near[0]]
+        if y.kind == "CLASSES" and any(z.kind in ("LARGEST", "DOM", "CMP") for z in between):
+            x.used = True  # "the three largest classes"
+            continue
         value = x.exact
         low, high = _modified(c, i, value)
         if y.kind == "CLASSES" or (y.kind == "soft" and y.text == "classes"):

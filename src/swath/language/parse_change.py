@@ -14,6 +14,7 @@ INF = float("inf")
 
 def change(c: Any) -> None:
     """Read a clause that speaks of change; everything in it is used up."""
+    _up_from(c)
     kinds = ("BECAME", "FROM", "REPLACED", "LOST", "GAINED", "GONE", "NEW", "FACTOR", "STABLE", "CHANGED")
     if not c.has(*kinds):
         return
@@ -37,6 +38,18 @@ def change(c: Any) -> None:
     if c.claims:
         for x in c.items:
             x.used = x.used or x.kind in ("Q", "C", "R", "N", "LIES", "COVER", *kinds, "MOD", "NEG", "DOM", "CMP")
+
+
+def _up_from(c: Any) -> None:
+    """`5.6 % of the scene, up from 2.8 %`: the second number is of the earlier map."""
+    for i in c.of("UPFROM"):
+        later = [j for j in c.of("Q") if j > i]
+        run = [j for j in c.of("C") if j < i][-1:]
+        if later and run and c.items[run[0]].named.now:
+            q, now = c.items[later[0]], c.items[run[0]].named.now
+            q.used = c.items[i].used = True
+            c.claims.append(Claim("before", now, low=q.low, high=q.high, unit=q.unit))
+            c.claims.append(Claim("net", now, word=str(c.items[i].value)))
 
 
 def _then(c: Any, run: Sequence[int]) -> tuple[int, ...]:
@@ -82,6 +95,11 @@ def _became(c: Any, verb: int, kind: str, before: list[int], after: list[int]) -
 
 def _stable(c: Any, run: list[int]) -> None:
     shares = [c.items[i] for i in c.of("Q") if c.items[i].unit == "%"]
+    for q in (
+        c.items[i] for i in c.of("Q") if run and c.items[i].unit in ("ha", "pixel", "%") and not c.items[i].fraction
+    ):
+        kind = "share" if q.unit == "%" else "area"  # "remained at 5 ha"
+        c.claims.append(Claim(kind, c.classes(run)[0], low=q.low, high=q.high, unit=q.unit))
     if not run and shares:  # most of the scene remained as it was
         c.claims.append(Claim("became", low=100 - shares[0].high, high=100 - shares[0].low, unit="%"))
     elif not run:
@@ -129,12 +147,7 @@ def _net(c: Any, verb: int, kind: str, before: list[int], after: list[int]) -> N
         c.claims.append(Claim("net", now, word="loss", low=95, unit="%", negated=negated))
         return
     if kind == "FACTOR":
-        value = float(str(c.items[verb].value))
-        mods = [x for x in c.items[:verb] if x.kind == "MOD"]
-        low, high = (0.88 * value, 1.12 * value)
-        if mods and mods[-1].value == "more":
-            low, high = value, INF
-        c.claims.append(Claim("net", now, low=low, high=high, unit="times", negated=negated))
+        _factor(c, now, verb, rest, negated)
         return
     word = "gain" if kind in ("GAINED", "NEW") else "loss"
     amounts = [i for i in c.of("Q") if c.items[i].unit in ("%", "ha", "pixel")]
@@ -149,11 +162,42 @@ def _net(c: Any, verb: int, kind: str, before: list[int], after: list[int]) -> N
             c.claims.append(Claim("became", was, new, negated=negated))
             c.claims.append(Claim("net", now, word=word))
         return
+    if _placed(c, subject, word, amounts, negated):
+        return
     for i in amounts:
         q = c.items[i]
         c.claims.append(Claim("net", now, word=word, low=q.low, high=q.high, unit=q.unit, negated=negated))
     if not amounts:
         c.claims.append(Claim("net", now, word=word, negated=negated))
+
+
+def _factor(c: Any, now: tuple[int, ...], verb: int, rest: list[int], negated: bool) -> None:
+    """`doubled`, `more than doubled`, `doubled at the expense of forest`."""
+    value = float(str(c.items[verb].value))
+    low, high = 0.88 * value, 1.12 * value
+    if any(x.kind == "MOD" and x.value == "more" for x in c.items[:verb]):
+        low, high = value, INF
+    c.claims.append(Claim("net", now, low=low, high=high, unit="times", negated=negated))
+    if rest and c.has("COST"):
+        c.claims.append(Claim("became", _then(c, rest), now, negated=negated))
+
+
+def _placed(c: Any, subject: Sequence[int], word: str, amounts: list[int], negated: bool) -> bool:
+    """`forest was lost in the north-east`: some of it there; `most of the loss lies in the north-east`: more than half."""
+    places = [str(c.items[i].value) for i in c.of("R")] or c.places
+    if not places:
+        return False
+    now, was = c.classes(subject)[0], _then(c, subject)
+    old, new = (was, ()) if word == "loss" else ((), now)
+    shares = [c.items[i] for i in amounts if c.items[i].fraction]
+    for place in places:
+        if shares and shares[0].low >= 50:
+            c.claims.append(Claim("became", old, new, region=place, word="where", low=shares[0].low, negated=negated))
+        else:
+            c.claims.append(Claim("became", old, new, region=place, negated=negated))
+    for q in (c.items[i] for i in amounts if not c.items[i].fraction):
+        c.claims.append(Claim("net", now, word=word, low=q.low, high=q.high, unit=q.unit, negated=negated))
+    return True
 
 
 def _from_to(c: Any, now: tuple[int, ...], verb: int, amounts: list[int], word: str, negated: bool) -> bool:

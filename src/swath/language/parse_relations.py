@@ -19,6 +19,9 @@ def compare(c: Clause) -> None:
     for i, x in enumerate(c.items):
         if x.used:
             continue
+        if x.kind == "TIMES" and x.value == 1.0 and i and c.items[i - 1].kind == "TIMES":
+            x.used = True  # "twice as large": the number is told by its first word
+            continue
         if x.kind == "MOD" and x.value in ("more", "less") and "than" in x.text:
             _pair(c, i, i, 1.0, INF, str(x.value), scene="points")
         elif x.kind == "CMP" and any(y.kind == "THAN" for y in c.items[i:]):
@@ -197,7 +200,14 @@ def ranks(c: Clause) -> None:
             c.say("home", run, region=spot)
             continue
         negated = is_negated(c, run[-1] if run[-1] < i else i - 2, max(i, run[0]))
-        region = (c.places or [str(c.items[j].value) for j in c.of("R") if not c.has("LIES", "TOUCH")] or ["scene"])[0]
+        end = next(
+            (j for j in range(i + 1, len(c.items)) if c.items[j].kind == "DOM" and not c.items[j].used), len(c.items)
+        )
+        later = [j for j in c.of("R") if i < j < end] if not c.has("LIES", "TOUCH") else []
+        earlier = [j for j in c.of("R") if j < i] if not c.has("LIES", "TOUCH") else []
+        region = (
+            [str(c.items[j].value) for j in later] or c.places or [str(c.items[j].value) for j in earlier] or ["scene"]
+        )[0]
         word = int(str(x.value))
         together = len(run) > 1 and not negated and word == 1
         for n, j in enumerate(run if not together else [run[0]]):
@@ -208,8 +218,8 @@ def ranks(c: Clause) -> None:
                 region=region,
                 negated=negated,
             )
-        for j in c.of("R"):
-            c.items[j].used = not c.has("LIES") or c.items[j].used
+        for j in (*later, *earlier):
+            c.items[j].used = True
         for y in [y for y in c.items if y.kind == "FOLLOWED"]:
             y.used = True
             for n, j in enumerate(c.after(c.items.index(y))):

@@ -214,7 +214,10 @@ def _quantities(items: list[Item]) -> list[Item]:
             made.append(item)
             i += step
             continue
-        if item.kind == "F":
+        if item.text == "third" and (i + 1 >= len(items) or items[i + 1].text != "of"):
+            item.kind, item.value = "DOM", 3  # "cropland comes second, grassland third"
+            made.append(item)
+        elif item.kind == "F":
             value = float(str(item.value))
             if i + 1 < len(items) and items[i + 1].kind == "U" and str(items[i + 1].value) != "%":
                 unit, factor = _UNITS[str(items[i + 1].value)]  # half a hectare
