@@ -24,6 +24,7 @@ Turn Earth observation data into answers that can be checked.
 Verbs:
 {verbs}
 
+Doors: swath mcp --root DIR... (the verbs for assistants, over the Model Context Protocol)
 Every verb: --help (with examples), --json (one JSON object), --quiet (no progress).
 First steps: swath demo · swath info SCENE.tif · swath map SCENE.tif --labels labels.gpkg --out out/
 """
@@ -47,6 +48,10 @@ def run(argv: list[str]) -> int:
 
         print(f"swath {__version__}")
         return 0
+    if argv[0] == "mcp":
+        from swath.doors.mcp import serve
+
+        return serve(argv[1:])
     if argv[0] not in VERBS:
         import difflib
 

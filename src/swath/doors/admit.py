@@ -1,0 +1,219 @@
+"""What a verb may be asked through a door that others reach: its JSON schema, and its arguments with every path inside the roots."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swath.doors import signature
+from swath.doors.roots import Admitted, Roots
+from swath.errors import FormatError, SwathError
+from swath.tools import VERBS
+
+__all__ = ["Call", "admit", "offered", "schema"]
+
+CLOSED = frozenset({"get"})
+"""Verbs that reach beyond this machine: not offered."""
+READING = frozenset({"info", "list", "doctor", "describe", "assess"})
+"""Verbs that write nothing unless `out` is given."""
+FILES = frozenset(
+    (
+        *(
+            "paths",
+            "scenes",
+            "labels",
+            "truth",
+            "model",
+            "weights",
+            "archive",
+            "like",
+            "like_image",
+            "unlabelled",
+            "pairs",
+        ),
+        *("start", "map", "maps", "strata", "since", "check", "legend", "since_legend", "data", "folder", "estimates"),
+        *("frames", "times", "packed", "run", "area"),
+    )
+)
+"""Arguments that name files or folders."""
+WORDS = {
+    "model": re.compile(r"sen2lcz"),
+    "legend": re.compile(r"[a-z]+"),
+    "since_legend": re.compile(r"[a-z]+"),
+    "area": re.compile(r"labels|[\d.,eE+\-]+"),
+    "like": re.compile(r"[\d.,eE+\-]+"),
+}
+"""What these arguments may be besides a file."""
+HIDDEN = frozenset({"progress", "writer", "safe", "scheduler"})
+_ENCODER = re.compile(r"(random:)?[A-Za-z0-9_\-]+(,(random:)?[A-Za-z0-9_\-]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A verb with arguments that may be carried out, and the files that it reads. out: where it writes, or None."""
+
+    verb: str
+    function: Callable[..., Any]
+    arguments: Mapping[str, Any]
+    reads: tuple[Admitted, ...]
+    out: Path | None
+
+
+def offered() -> list[str]:
+    """The verbs that a door offers."""
+    return [verb for verb in VERBS if verb not in CLOSED]
+
+
+def schema(verb: str) -> dict[str, Any]:
+    """JSON schema of a verb's arguments, from its signature; descriptions from its docstring."""
+    function = _function(verb)
+    types, about = signature.hints(function), signature.argument_help(function)
+    properties: dict[str, Any] = {}
+    required = []
+    for name, p in inspect.signature(function).parameters.items():
+        if name in HIDDEN or p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
+            continue
+        found = _schema_of(signature.words(types.get(name, str)))
+        if p.default is p.empty:
+            required.append(name)
+        elif p.default is not None and isinstance(p.default, (str, int, float, bool)):
+            found["default"] = p.default
+        properties[name] = {**found, **({"description": about[name]} if name in about else {})}
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _schema_of(hint: Any) -> dict[str, Any]:
+    origin, parts = typing.get_origin(hint), [p for p in typing.get_args(hint) if p is not type(None)]
+    if origin is typing.Literal:
+        return {"enum": list(typing.get_args(hint))}
+    if origin is list:
+        return {"type": "array", "items": {"type": "string"}}
+    if origin is not None and parts:
+        kinds = [_schema_of(p) for p in parts]
+        return kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    names = {str: "string", int: "integer", float: "number", bool: "boolean"}
+    return {"type": names.get(hint, "string")}
+
+
+def _function(verb: str) -> Callable[..., Any]:
+    import swath
+
+    if verb not in offered():
+        raise SwathError(rule=f"a verb is one of {', '.join(offered())}", got=repr(verb)[:80], remedy="choose one")
+    function: Callable[..., Any] = getattr(swath, verb)
+    return function
+
+
+def admit(verb: str, arguments: Mapping[str, Any], roots: Roots) -> Call:
+    """The call with every path inside the roots. Raises SwathError, in one line, for anything that is not allowed."""
+    function = _function(verb)
+    known = inspect.signature(function).parameters
+    strange = [name for name in arguments if name not in known or name in HIDDEN]
+    if strange:
+        raise SwathError(
+            rule=f"{verb} takes {', '.join(n for n in known if n not in HIDDEN)}",
+            got=", ".join(map(str, strange))[:200],
+            remedy="leave it out",
+        )
+    lost = [n for n, p in known.items() if p.default is p.empty and n not in arguments and n not in HIDDEN]
+    if lost:
+        raise SwathError(rule=f"{verb} needs {', '.join(lost)}", got="nothing", remedy="give it")
+    reads: list[Admitted] = []
+    ready: dict[str, Any] = {}
+    for name, value in arguments.items():
+        ready[name] = _argument(name, value, roots, reads)
+    out = _where(verb, known, ready, roots)
+    if out is not None:
+        ready["out"] = str(out)
+    if "safe" in known:
+        ready["safe"] = True
+    return Call(verb, function, ready, tuple(reads), out)
+
+
+def _where(verb: str, known: Mapping[str, inspect.Parameter], ready: Mapping[str, Any], roots: Roots) -> Path | None:
+    if "out" not in known:
+        return None
+    wanted = ready.get("out", known["out"].default)
+    if wanted is None or wanted is inspect.Parameter.empty:
+        return None
+    return roots.place(str(wanted))
+
+
+def _argument(name: str, value: Any, roots: Roots, reads: list[Admitted]) -> Any:
+    if isinstance(value, list):
+        return [_argument(name, part, roots, reads) for part in value]
+    if not isinstance(value, str):
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        raise SwathError(
+            rule="arguments are texts, numbers, lists of texts",
+            got=f"{name}: a {type(value).__name__}",
+            remedy="give one",
+        )
+    if "\0" in value or len(value) > 20_000:
+        raise SwathError(rule="texts are plain", got=f"{name}: {len(value)} characters", remedy="give a shorter one")
+    if name == "encoder" and not _ENCODER.fullmatch(value):
+        raise SwathError(
+            rule="an encoder is called by its name", got=repr(value)[:80], remedy="tiny, presto, statistics ..."
+        )
+    if name not in FILES or (name in WORDS and WORDS[name].fullmatch(value)):
+        return value
+    found = roots.admit(value)
+    _straight(found.path, roots)
+    reads.append(found)
+    return str(found.path)
+
+
+def _straight(path: Path, roots: Roots) -> None:
+    """Refuse files that send a reader elsewhere: XML of GDAL (VRT, services), its JSON pipelines, and run.json of other places."""
+    refused = FormatError(
+        rule="files hold their own pixels and rows, and send nobody elsewhere",
+        got=roots.name(path),
+        remedy="give the data itself",
+    )
+    if path.is_dir():
+        run = path / "run.json"
+        if run.is_file() and not run.is_symlink():
+            _own(run, roots)
+        for inner in path.rglob("*"):
+            if inner.is_symlink() and not _within(inner, path):
+                raise refused
+        return
+    with open(path, "rb") as file:
+        start = file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"<") or path.suffix.lower() in (".vrt", ".wms") or b"gdal_streamed_alg" in start:
+        raise refused
+    if path.name == "run.json":
+        _own(path, roots)
+
+
+def _within(link: Path, folder: Path) -> bool:
+    try:
+        return folder in link.resolve(strict=True).parents
+    except (OSError, RuntimeError):
+        return False
+
+
+def _own(run: Path, roots: Roots) -> None:
+    """Every path that a run.json names lies inside the roots; else it would read what its reader may not."""
+    try:
+        record = json.loads(run.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise FormatError(rule="a run.json is JSON", got=roots.name(run), remedy="name a run of swath") from error
+    for text in _texts([record.get("arguments"), record.get("inputs")] if isinstance(record, dict) else record):
+        if text.startswith("/") or "://" in text or ".." in Path(text).parts:
+            roots.admit(text)
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [t for v in value.values() for t in _texts(v)]
+    if isinstance(value, list):
+        return [t for v in value for t in _texts(v)]
+    return [value] if isinstance(value, str) else []
