@@ -190,7 +190,7 @@ def psnr_of(found: Sequence[Measured], peaks: Sequence[np.ndarray]) -> float:
     for m, peak in zip(found, peaks, strict=True):
         reach = np.where(np.isfinite(peak), peak, np.maximum(m.high - m.low, 0))
         use = (m.n > 0) & (reach > 0)
-        squares += float((m.squares[use] / reach[use] ** 2).sum())
+        squares += float(((np.sqrt(m.squares[use]) / reach[use]) ** 2).sum())
         n += int(m.n[use].sum())
     if not n:
         return math.nan
