@@ -57,13 +57,9 @@ class Packed:
         before = "" if self.original_bytes is None else f"{self.original_bytes:,} in the files, "
         errors = ", ".join(f"{v:.6g} {u}".strip() for u, v in self.max_error.items())
         lost = self.max_error_stored > 0
-        quality = (
-            f"{self.psnr_db:.2f} dB ({self.peak})"
-            if self.psnr_db is not None
-            else "undefined: the bands are constant"
-            if lost
-            else "no error"
-        )
+        quality = "undefined: the bands are constant" if lost else "no error"
+        if self.psnr_db is not None:
+            quality = f"{self.psnr_db:.2f} dB ({self.peak})"
         lines = [
             ("holds", f"{s['band']} bands, {s['time']} dates, {s['y']} x {s['x']} pixels"),
             ("promised", self.promise),
