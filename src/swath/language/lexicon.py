@@ -149,7 +149,9 @@ PHRASES: dict[str, Entry] = {
         "most abundant, most frequent, largest part, largest share, largest portion, largest fraction, largest class, largest area, "
         "largest cover, biggest part, biggest share, biggest class, biggest area, leads, lead, leading, ranks first, rank first, "
         "comes first, come first, principal, most prominent, most prevalent, commonest, top spot, first place, most plentiful, "
-        "largest single, largest of all, in the majority, widest cover, foremost, largest land cover, number one, tops the list",
+        "largest single, largest of all, in the majority, widest cover, foremost, largest land cover, number one, "
+        "tops the list, more than any other class, more than any other, larger than any other class, larger than any other, "
+        "more than all others",
     ),
     **_list("DOM", 2, "second most common, second most extensive, second most widespread, second largest, comes second, come second, "
             "ranks second, second place, second biggest, runner up, second most abundant, second most frequent, in second place"),

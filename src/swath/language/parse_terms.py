@@ -245,10 +245,16 @@ def _portion(c: Clause, i: int, run: Sequence[int]) -> bool:
     return True
 
 
+_FILLING = ("occupies", "occupy", "occupying", "fills", "fill", "covers", "cover", "takes", "take")
+
+
 def where(c: Clause) -> None:
     """`the town lies in the north-east`: more than half of it, when nothing else was said of the place."""
     firm = [x for x in c.items if x.kind == "LIES" and x.value == "firm"]
     places = c.of("R")
+    if places and not firm and not c.has("Q", "L"):  # "the town occupies the north-east"
+        verbs = [x for x in c.items[: places[0]] if x.kind == "COVER" and x.text.split()[0] in _FILLING and not x.used]
+        firm = [x for x in verbs if all(y.kind == "soft" for y in c.items[c.items.index(x) + 1 : places[0]])]
     if not places or not firm:
         return
     verb = c.items.index(firm[0])

@@ -10,7 +10,7 @@ def _set(text: str) -> frozenset[str]:
 
 
 SOFT = _set(
-    "a about above abundant account across actual actually aerial again ahead all almost along also although among "
+    "extreme very a about above abundant account across actual actually aerial again ahead all almost along also although among "
     "amount amounting amounts an another any anyone anything anywhere apart appears approximately are area areas "
     "around as at away back balance band be because been behind being belong belongs belt between beyond big boast "
     "boasts bodies body both bottom broad broadly by can cap caps carries carry case cases category certain certainly "
