@@ -19,22 +19,9 @@ from swath.models.plain_pairs import KINDS, PlainPair, widths_for
 from swath.models.schanger import SChanger, begin, hold_prior
 from swath.models.schanger_input import Scaling
 from swath.predict.pairs import Pairs
+from swath.recipes import schanger_tasks as sets
 from swath.recipes.schanger_rows import SCN, SCRATCH, Counts, curves, published, rows_of, verdicts_of
-from swath.recipes.schanger_tasks import (
-    CITIES,
-    Scene,
-    Task,
-    batch_of,
-    city_task,
-    counts,
-    cut_by_otsu,
-    levir_task,
-    line,
-    moved,
-    roofs,
-    scaling_of,
-    touching,
-)  # fmt: skip
+from swath.recipes.schanger_tasks import CITIES, Scene, Task
 from swath.report.outcome import Card, Outcome
 from swath.report.plots import lines, maps
 from swath.train.pairs import Recipe, learn
@@ -107,6 +94,7 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
     if scale == "paper":
         return Outcome(CARD, scale, *published())
     found: list[Counts] = []
+    figures = {"examples.png": "a made city (simulated) by the networks of the most labelled blocks, seed 0"}
     facts: dict[str, Any] = {
         "seeds": sizes.seeds,
         "network": sizes.network,
@@ -121,10 +109,10 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
                 if progress is not None:
                     progress(s, sizes.seeds, f"seed {s + 1}")
                 found += _one_seed(sizes, 100 * seed + s, data, out if s == 0 else None, facts)
+            figures |= {} if data is None else _waters(sizes, Path(data), seed, out)
     finally:
         torch.set_num_threads(threads)
     rows = rows_of(found)
-    figures = {"examples.png": "a made city (simulated) by the networks of the most labelled blocks, seed 0"}
     lines(curves(rows), out / "blocks.png", x="labelled blocks of 64 px", y="F1 of change", log=True, share_y=False)
     figures["blocks.png"] = (
         "F1 against labelled blocks; bands: intervals over cities (simulated), over draws of blocks (LEVIR-CD)"
@@ -137,23 +125,25 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
 
 def _one_seed(sizes: Sizes, seed: int, data: Path | None, out: Path | None, facts: dict[str, Any]) -> list[Counts]:
     """The segmenter, then every method on every task."""
-    singles = roofs(sizes.singles, 30_000 + seed, sizes.size)
+    singles = sets.roofs(sizes.singles, 30_000 + seed, sizes.size)
     segmenter = _segmenter(sizes, singles, seed)
-    tasks = [city_task(sizes.teach, sizes.test, sizes.size, sizes.side, seed)]
-    real = None if data is None else levir_task(Path(data), max(sizes.real), seed)
+    tasks = [sets.city_task(sizes.teach, sizes.test, sizes.size, sizes.side, seed)]
+    real = None if data is None else sets.levir_task(Path(data), max(sizes.real), seed)
     found: list[Counts] = []
     for task in [*tasks, *([real] if real else [])]:
         numbers = sizes.blocks if task.simulated else sizes.real
         segmenter.scaling = Scaling.from_json(task.scaling)  # each set by its own table, as published
         free = {
-            "change vectors + Otsu": cut_by_otsu(task.test),
+            "change vectors + Otsu": sets.cut_by_otsu(task.test),
             "|p1 - p2| of the segmenter": _maps(segmenter, task.test, sizes.side),
         }
         for k in numbers:
             models = {name: _pairs(name, sizes, task, segmenter, k, seed, facts) for name in (SCN, SCRATCH, *KINDS)}
-            said = free | {"logistic regression, stacked": line(task.pool[:k], task.test)}
+            said = free | {"logistic regression, stacked": sets.line(task.pool[:k], task.test)}
             said |= {name: _maps(model, task.test, sizes.side) for name, model in models.items()}
-            found += [Counts(task.title, task.simulated, n, k, seed, counts(m, task.test)) for n, m in said.items()]
+            found += [
+                Counts(task.title, task.simulated, n, k, seed, sets.counts(m, task.test)) for n, m in said.items()
+            ]
         if task.simulated:
             found += _looks(sizes, task, segmenter, models, seed, facts)
             if out is not None:
@@ -161,13 +151,21 @@ def _one_seed(sizes: Sizes, seed: int, data: Path | None, out: Path | None, fact
     return found
 
 
-def _segmenter(sizes: Sizes, pieces: Sequence[Any], seed: int, *, weigh: bool = True) -> SChanger:
+def _waters(sizes: Sizes, data: Path, seed: int, out: Path) -> dict[str, str]:
+    """Two real pairs of four bands: maps alone, since nobody mapped the change."""
+    channels = {"channels": 4, "classes": ("water",)}
+    found = sets.waters(data, lambda pieces: _segmenter(sizes, pieces, seed, **channels))
+    if not found:
+        return {}
+    maps(found, out / "water.png", heads=("before", "after", "index differs", "|p1 - p2|"))
+    return {"water.png": "real pairs without a change mask: pseudo-labels by a water index of both dates, no score"}
+
+
+def _segmenter(sizes: Sizes, pieces: Sequence[Any], seed: int, **config: Any) -> SChanger:
     """The single-date form, taught roofs."""
     torch.manual_seed(seed)
-    table = scaling_of(pieces)
-    model = SChanger(
-        sizes.network, dates=1, window=sizes.side, dropout=0.0, classes=("roof",), statistics=table, weigh=weigh
-    )
+    config = {"classes": ("roof",), "statistics": sets.scaling_of(pieces), **config}
+    model = SChanger(sizes.network, dates=1, window=sizes.side, dropout=0.0, **config)
     hold_prior(model, float(np.mean([p.target.mean() for p in pieces])))
     learn(model, pieces, Recipe(sizes.first, sizes.batch, sizes.rates[0]), side=sizes.side, seed=seed)
     return model
@@ -207,7 +205,7 @@ def _work(model: Any, side: int) -> int:
 
 
 def _maps(model: Any, scenes: Sequence[Scene], side: int) -> list[np.ndarray]:
-    return [touching(model, s, side) > 0.5 for s in scenes]
+    return [sets.touching(model, s, side) > 0.5 for s in scenes]
 
 
 def _looks(
@@ -221,13 +219,13 @@ def _looks(
     }
     for name, model in varied.items():
         told = _maps(model, task.test, sizes.side)
-        found.append(Counts(CITIES, True, name, k, seed, counts(told, task.test)))
+        found.append(Counts(CITIES, True, name, k, seed, sets.counts(told, task.test)))
     for by in sizes.shifts:
-        scenes = moved(sizes.test, 2 * sizes.side, seed, (by, by))
+        scenes = sets.moved(sizes.test, 2 * sizes.side, seed, (by, by))
         said = {n: _maps(m, scenes, sizes.side) for n, m in {**models, "|p1 - p2| of the segmenter": segmenter}.items()}
-        said["change vectors + Otsu"] = cut_by_otsu(scenes)
-        found += [Counts(CITIES, True, n, k, seed, counts(m, scenes), shift=by) for n, m in said.items()]
-    apart = [2 * float(np.nanmean(Pairs(models[SCN])(batch_of(s))["spread"])) for s in task.test[:3]]
+        said["change vectors + Otsu"] = sets.cut_by_otsu(scenes)
+        found += [Counts(CITIES, True, n, k, seed, sets.counts(m, scenes), shift=by) for n, m in said.items()]
+    apart = [2 * float(np.nanmean(Pairs(models[SCN])(sets.batch_of(s))["spread"])) for s in task.test[:3]]
     facts.setdefault("mean difference of two lattices", []).append(round(float(np.mean(apart)), 4))
     return found
 

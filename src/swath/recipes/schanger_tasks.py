@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from swath.baseline.pairwise import Stacked, cva, otsu
 from swath.batch import Batch, Pixels, array
 from swath.datasets import levir_cd
 from swath.datasets.cities import BANDS, cities
+from swath.earth.sensor import Band
 from swath.metric.classes import confusion
 from swath.models import schanger_input as given
 from swath.models.schanger import AFTER, BEFORE, SINGLE
+from swath.predict.pairs import whole
 from swath.train.crops import Piece, pixels_of
 
 __all__ = ["CITIES", "LEVIR", "Scene", "Task", "batch_of", "city_task", "counts", "cut_by_otsu", "levir_task", "line", "moved", "roofs",
@@ -161,3 +163,45 @@ def batch_of(scene: Scene) -> Batch:
     """A scene as a Batch of one."""
     seen = np.ones((1, *scene.truth.shape), bool)
     return Batch({d: pixels_of(v[None], seen, _LIKE) for d, v in ((BEFORE, scene.before), (AFTER, scene.after))})
+
+
+WATERS = {
+    "prairie wetlands, NAIP": (
+        "naip/m_4709963_se_14_1_20100629.tif",
+        "naip/m_4709963_se_14_1_20200831.tif",
+        (1, 3),
+        (0, 1, 2),
+    ),
+    "Pucallpa, Landsat": ("landsat_pucallpa/1985.tif", "landsat_pucallpa/2020.tif", (3, 0), (0, 1, 2)),
+}
+
+
+def waters(data: Path, learn: Callable[[Sequence[Piece]], Any]) -> dict[str, list[np.ndarray]]:
+    """Maps without a score, {place: pictures (h, w, 3) of both dates, where an index calls only one date water, |p1 - p2|}.
+
+    Two real pairs of four bands have no change mask. A network of one date learns what a water index above its Otsu threshold
+    calls water on both dates: pseudo-labels, from which |p1 - p2| follows, in blended windows. learn: makes it of pieces.
+    """
+    import rasterio
+
+    found = {}
+    for place, (first, last, (up, down), shown) in WATERS.items():
+        paths = [Path(data) / name for name in (first, last)]
+        if not all(p.is_file() for p in paths):
+            continue
+        dates = []
+        for path in paths:
+            with rasterio.open(path) as file:
+                dates.append(file.read().astype(np.float32))
+        index = [(d[up] - d[down]) / np.maximum(d[up] + d[down], 1.0) for d in dates]
+        level = otsu(np.stack(index))
+        bands = tuple(Band(f"band {i + 1}", quantity="digital_number", units="1") for i in range(len(dates[0])))
+        seen = np.ones(index[0].shape, bool)
+        model = learn(
+            [Piece({SINGLE: d}, seen, (i > level).astype(np.int8), bands) for d, i in zip(dates, index, strict=True)]
+        )
+        pixels = [pixels_of(d[None], seen[None], replace(_LIKE, bands=bands)) for d in dates]
+        pictures = [np.clip(d[list(shown)].transpose(1, 2, 0) / 255, 0, 1) for d in dates]
+        apart = (index[0] > level) != (index[1] > level)
+        found[place] = [*pictures, apart.astype(float), whole(model, *pixels)[0][0, 0]]
+    return found
