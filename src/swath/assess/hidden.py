@@ -230,7 +230,7 @@ def _spread(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.asarray((high - low) / 2, np.float32)
 
 
-def _stretches(series: Series, most: int = 12) -> np.ndarray:
+def _stretches(series: Series, most: int = 24) -> np.ndarray:
     """(N, T): which stretch of time each date lies in, up to `most` of about as many dates."""
     day = np.unique(series.day)
     edges = np.quantile(day, np.linspace(0, 1, min(most, len(day)) + 1)[1:-1])
