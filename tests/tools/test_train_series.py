@@ -177,6 +177,10 @@ def test_what_does_not_fit_is_refused_in_one_line(trained, world, tmp_path):
         swath.train([cube], labels=points, family="deco", task=["guess"], out=tmp_path / "x.safetensors")
     with pytest.raises(SwathError, match="families are encoder and deco"):
         swath.train([cube], labels=points, family="rnn", out=tmp_path / "x.safetensors")
+    with pytest.raises(SwathError, match="--curve with deco"):
+        swath.train([cube], labels=points, family="deco", curve=True, out=tmp_path / "x.safetensors")
+    with pytest.raises(SwathError, match="deco:nano"):
+        swath.train([cube], labels=points, family="deco:huge", out=tmp_path / "x.safetensors")
     with pytest.raises(SwathError, match="two sensors"):
         swath.train([cube], labels=points, family="deco", task=["translate"], out=tmp_path / "x.safetensors")
     with pytest.raises(LabelError, match="none"):

@@ -108,6 +108,7 @@ def teach(scenes: Any, asked: dict[str, Any], progress: Progress | None) -> Seri
     from swath.tools.scenes import Reading
     from swath.train.series import EPOCHS, Plan
 
+    _refuse(str(asked["family"]), asked)
     tasks = tasks_of(asked)
     size = str(asked["family"]).partition(":")[2] or "pico"
     reading = Reading(*(asked[n] for n in ("area", "dates", "bands", "offset", "scale", "sensor", "safe")))
@@ -152,6 +153,23 @@ def teach(scenes: Any, asked: dict[str, Any], progress: Progress | None) -> Seri
         str(path), tuple(SAID.get(t, t) for t in tasks), tuple(found.rows), found.verdict, (path.name,),
         tuple(dict.fromkeys(say)),
     )  # fmt: skip
+
+
+def _refuse(family: str, asked: dict[str, Any]) -> None:
+    """Refuse options that say nothing to a decoder over series, and sizes that it does not come in."""
+    given = [n for n in ("weights", "fine_tune", "curve") if asked[n]] + (
+        ["encoder"] if asked["encoder"] != "tiny" else []
+    )
+    if given:
+        options = ", ".join(f"--{n.replace('_', '-')}" for n in given)
+        raise SwathError(
+            rule="these options are of heads on encoders", got=f"{options} with {family}", remedy="leave them out"
+        )
+    sizes = ("pico", "nano", "micro")
+    if (family.partition(":")[2] or "pico") not in sizes:
+        raise SwathError(
+            rule="sizes of deco are deco:pico, deco:nano, deco:micro", got=family, remedy="choose one, or deco alone"
+        )
 
 
 def trained(lesson: Lesson, plan: Plan, space: str, rows: np.ndarray, progress: Progress | None, what: str) -> Deco:
