@@ -17,6 +17,7 @@ from odc.geo.geobox import GeoBox
 
 import swath
 from swath.cube import contract, packed, packing
+from swath.cube.kept import Kept
 from swath.cube.lazy import ArraySource
 from swath.cube.packed_form import PREAMBLE
 from swath.earth.sensor import Band
@@ -139,7 +140,7 @@ def test_xarray_reads_the_header_first_and_then_one_chunk_for_one_window(tmp_pat
     fetch = packed.fetch
     monkeypatch.setattr(packed, "fetch", lambda p, place, n: read.append(n) or fetch(p, place, n))
     packed._opened.cache_clear()
-    monkeypatch.setattr(packed, "_chunks", packed._Kept(1 << 20))
+    monkeypatch.setattr(packed, "_chunks", Kept(1 << 20))
     frame = xr.open_dataset(path, engine="swath")
     assert sum(read) < 4000
     read.clear()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import zlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from swath.cube import packed_chunk
+from swath.cube.kept import Kept
 from swath.cube.layer import FileBand, Layer
 from swath.cube.packed_form import (
     ENTRY,
@@ -113,34 +113,7 @@ def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
-class _Kept:
-    """The last decoded chunks of this process, by number of bytes; safe among threads."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._bytes = most, 0
-        self._chunks: OrderedDict[Any, np.ndarray] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Any) -> np.ndarray | None:
-        with self._lock:
-            found = self._chunks.get(key)
-            if found is not None:
-                self._chunks.move_to_end(key)
-            return found
-
-    def put(self, key: Any, values: np.ndarray) -> None:
-        if values.nbytes > self._most // 2:
-            return
-        with self._lock:
-            if key in self._chunks:
-                return
-            self._chunks[key] = values
-            self._bytes += values.nbytes
-            while self._bytes > self._most:
-                self._bytes -= self._chunks.popitem(last=False)[1].nbytes
-
-
-_chunks = _Kept(_KEPT)
+_chunks = Kept(_KEPT)
 
 
 def fetch(path: str, place: int, length: int) -> bytes:

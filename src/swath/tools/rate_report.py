@@ -86,14 +86,19 @@ def _headline(curve: Curve) -> str:
 
 
 def _verdict(curve: Curve) -> str:
-    """The largest error whose map is not shown to be worse, in words."""
-    told = [r for r in curve.rates if r.loss is not None and r.loss.defined and r.loss.low == r.loss.low]
+    """At which errors the map is shown to be worse, in words: several comparisons are made, and one may err."""
+    told = [r for r in curve.rates[1:] if r.loss is not None and r.loss.defined and r.loss.low == r.loss.low]
     if not told:
         return "Too few places to say what packing does to the map."
     worse = [r for r in told if r.loss is not None and r.loss.low > 0]
     if not worse:
         return f"At none of these errors is the map shown to be worse (up to {told[-1].name})."
-    safe = [r for r in told if r not in worse and told.index(r) < told.index(worse[0])]
-    return f"The map is worse from an error of {worse[0].name} on" + (
-        f"; up to {safe[-1].name} no loss is shown." if safe else "."
+    if told[-len(worse) :] == worse:
+        safe = told[: -len(worse)]
+        up = f"; up to {safe[-1].name} no loss is shown" if safe else ""
+        return f"The map is worse from an error of {worse[0].name} on{up}."
+    there, none = (", ".join(r.name for r in some) for some in (worse, [r for r in told if r not in worse]))
+    return (
+        f"A loss is shown at {there}, but not at {none}: of {len(told)} comparisons at 95 % one may show by chance, so look at "
+        "the sizes."
     )
