@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from swath.language.facts import SceneFacts
+from swath.language.facts import SceneFacts, level_of
 from swath.language.north import REGIONS
 
 __all__ = ["INF", "Claim", "largest", "window_of"]
@@ -53,13 +53,14 @@ class Claim:
             record |= self._changing(facts)
         record |= {"region": self.region}
         if self.word:
-            record["level" if self.kind == "level" else "word"] = self.word
+            record["word"] = self.word
         if self.unit:
             record |= {"low": _plain(self.low), "high": _plain(self.high), "unit": self.unit}
         if self.negated:
             record["negated"] = True
         if self.classes and self.kind in ("share", "level", "area", "present", "dominant"):
-            record["fraction"] = round(float(facts.share(self.classes, self.region)), 6)
+            share = facts.share(self.classes, self.region)
+            record |= {"fraction": round(float(share), 6), "level": level_of(share)}
         record["window"] = list(self.window or window_of(self, facts))
         return record
 

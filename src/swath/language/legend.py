@@ -16,7 +16,7 @@ from swath.language.nouns import CONCEPTS, concept_of, family_of, plain
 __all__ = ["KNOWN", "Class", "Legend", "legend_of", "read_legend"]
 
 Colour = tuple[int, int, int]
-MOST = 64
+MOST = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def legend_of(
     background: Iterable[int] = (),
     source: str = "given",
 ) -> Legend:
-    """A legend of {code: name}. Raises LabelError for no names, two classes of one name, or more than 64."""
+    """A legend of {code: name}. Raises LabelError for no names, two classes of one name, or more than 256."""
     if not names:
         raise LabelError(rule="a legend names at least one class", got="none", remedy="give --legend FILE")
     if len(names) > MOST:

@@ -112,6 +112,8 @@ def _from_file(path: Path, legend: Any, safe: bool) -> Raster:
         if not names:
             first = np.unique(made.read(slice(0, min(512, made.shape[0])), slice(0, min(512, made.shape[1]))))
             raise _nameless(path.name, [int(c) for c in first])
+        shared = [n.lower() for n in names.values()]
+        names = {c: f"{n} ({c})" if shared.count(n.lower()) > 1 else n for c, n in names.items()}
         given = legend_of(names, colours=_colours(path), source=f"names in {path.name}")
     nodata = made.nodata
     if given.index(0) >= 0 and nodata == 0 and _declared(path) is None:

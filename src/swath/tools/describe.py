@@ -154,7 +154,7 @@ def describe(
     if folder is None:
         return Described(text, facts, verdicts, asks, tuple(notes))
     record = {
-        **text.to_json(facts), "facts": facts.to_json(), "notes": notes,
+        "format": 1, **text.to_json(facts), "facts": facts.to_json(), "notes": notes,
         "verdicts": None if verdicts is None else [v.to_json() for v in verdicts],
         "omitted": [] if verdicts is None else verdicts.omitted,
     }  # fmt: skip
