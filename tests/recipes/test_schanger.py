@@ -87,6 +87,18 @@ def test_the_answer_hangs_on_the_window():
 
 
 @pytest.mark.slow
+def test_a_run_repeats_to_the_same_bytes(tmp_path):
+    from swath.report.outcome import save
+
+    runs = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        files = save(schanger.run("test", tmp_path / name), tmp_path / name)
+        runs.append({f.name: f.read_bytes() for f in files})
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.slow
 def test_the_published_size_takes_a_step(tmp_path):
     outcome = schanger.run("paper", tmp_path)
     assert [r.estimate.value for r in outcome.rows if r.role == "ours"] == [607_305, 2_369_995, 580_849, 2_265_163]

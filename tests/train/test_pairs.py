@@ -18,10 +18,11 @@ from swath.models.weights import sha256  # noqa: E402
 from swath.predict.pairs import pair_windows  # noqa: E402
 from swath.sample.labels import read  # noqa: E402
 from swath.sample.window import read as window  # noqa: E402
+from swath.train.course import Averaged, Course  # noqa: E402
 from swath.train.crops import Crops, pieces_of  # noqa: E402
-from swath.train.pairs import Averaged, Recipe, binary, fit_pairs, fit_single  # noqa: E402
+from swath.train.pairs import binary, fit_pairs, fit_single  # noqa: E402
 
-QUICK = Recipe(steps=8, batch=2, rate=3e-3)
+QUICK = Course(steps=8, batch=2, rate=3e-3)
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +35,14 @@ def city():
 def single(city, tmp_path_factory):
     path = tmp_path_factory.mktemp("single") / "roofs.safetensors"
     return fit_single(
-        city[1], city[2], out=path, positive="roof", size="pico", window=32, recipe=QUICK, seed=3, simulated=True
+        city[1], city[2], out=path, positive="roof", size="pico", window=32, course=QUICK, seed=3, simulated=True
     )
 
 
 @pytest.fixture(scope="module")
 def pairs(city, single, tmp_path_factory):
     path = tmp_path_factory.mktemp("pairs") / "change.safetensors"
-    return fit_pairs(city[0], city[1], city[3], out=path, start=single.path, recipe=QUICK, seed=3, simulated=True)
+    return fit_pairs(city[0], city[1], city[3], out=path, start=single.path, course=QUICK, seed=3, simulated=True)
 
 
 def test_a_single_date_file_segments_and_compares_two_dates(city, single):
@@ -67,13 +68,14 @@ def test_a_pair_file_says_what_it_began_from_and_maps_a_pair(city, single, pairs
     assert model.statistics == single.model.statistics  # one sensor, one scaling
     assert model.statistics["before"] == model.statistics["after"]
     assert len(pairs.history) == 1
+    assert (single.model.config["dropout"], model.config["dropout"]) == (0.0, 0.0)
     ran = pair_windows(model, city[0], city[1], tmp_path, fingerprint=pairs.sha256)
     assert ran.shape == (96, 96)
     assert not ran.failed
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_others(city, single, pairs, tmp_path):
-    options = {"start": single.path, "recipe": QUICK, "simulated": True}
+    options = {"start": single.path, "course": QUICK, "simulated": True}
     again = fit_pairs(city[0], city[1], city[3], out=tmp_path / "change.safetensors", seed=3, **options)
     assert again.sha256 == pairs.sha256
     other = fit_pairs(city[0], city[1], city[3], out=tmp_path / "other.safetensors", seed=4, **options)
@@ -81,8 +83,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_others(city, single, pai
 
 
 def test_an_interrupted_training_goes_on_to_the_same_numbers(city, tmp_path):
-    recipe = replace(QUICK, steps=24)
-    options = {"size": "pico", "window": 32, "recipe": recipe}
+    course = replace(QUICK, steps=24)
+    options = {"size": "pico", "window": 32, "course": course}
 
     def stop(done, total, what):
         if done == 2:
@@ -123,7 +125,7 @@ def test_labels_of_any_form_become_yes_no_and_unknown(city):
 
 def test_what_cannot_teach_is_refused_in_one_line(city, single, pairs, tmp_path):
     a, b, roofs, target = city
-    out = {"out": tmp_path / "x.safetensors", "recipe": QUICK, "size": "pico", "window": 32}
+    out = {"out": tmp_path / "x.safetensors", "course": QUICK, "size": "pico", "window": 32}
     with pytest.raises(LabelError, match="both what counts and what does not"):
         fit_pairs(a, b, np.zeros((96, 96), np.int8), **out)
     with pytest.raises(LabelError, match="labels lie where the pictures have pixels"):
@@ -165,7 +167,7 @@ def test_several_pairs_of_any_bands_teach_together(tmp_path):
         )
         targets.append(target)
     befores, afters = zip(*scenes, strict=True)
-    done = fit_pairs(befores, afters, targets, out=tmp_path / "m.safetensors", size="pico", window=32, recipe=QUICK)
+    done = fit_pairs(befores, afters, targets, out=tmp_path / "m.safetensors", size="pico", window=32, course=QUICK)
     assert done.model.channels == 4
     assert done.new == ()
     assert done.windows == (4, 1)

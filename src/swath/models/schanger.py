@@ -263,12 +263,18 @@ class SChanger(nn.Module):
 
 
 def begin(
-    single: SChanger, *, start: str = "difference", prior: float | None = None, seed: int = 0
+    single: SChanger,
+    *,
+    start: str = "difference",
+    prior: float | None = None,
+    dropout: float | None = None,
+    seed: int = 0,
 ) -> tuple[SChanger, list[str]]:
     """A two-date network from a single-date one, and the names of its 40 new tensors (the fusion of the dates).
 
     start: "difference" begins them as first minus second, so that equal dates give a map of one value; "random" as
-    published. prior: the share of change that this value then is (at every head). Raises SwathError for a two-date network.
+    published. prior: the share of change that this value then is (at every head). dropout: as in the single-date one by default.
+    Raises SwathError for a two-date network.
     """
     from swath.models.weights import load_strict
 
@@ -279,6 +285,7 @@ def begin(
             remedy="train the single-date form first",
         )
     config = {**single.config, "dates": 2, "classes": ["changed"]}
+    config |= {} if dropout is None else {"dropout": dropout}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = SChanger(**config, statistics=single.statistics)

@@ -24,7 +24,7 @@ from swath.recipes.schanger_rows import SCN, SCRATCH, Counts, curves, published,
 from swath.recipes.schanger_tasks import CITIES, Scene, Task
 from swath.report.outcome import Card, Outcome
 from swath.report.plots import lines, maps
-from swath.train.pairs import Recipe, learn
+from swath.train.course import Course, learn
 
 __all__ = ["CARD", "SCALES", "Sizes", "run"]
 
@@ -167,7 +167,7 @@ def _segmenter(sizes: Sizes, pieces: Sequence[Any], seed: int, **config: Any) ->
     config = {"classes": ("roof",), "statistics": sets.scaling_of(pieces), **config}
     model = SChanger(sizes.network, dates=1, window=sizes.side, dropout=0.0, **config)
     hold_prior(model, float(np.mean([p.target.mean() for p in pieces])))
-    learn(model, pieces, Recipe(sizes.first, sizes.batch, sizes.rates[0]), side=sizes.side, seed=seed)
+    learn(model, pieces, Course(sizes.first, sizes.batch, sizes.rates[0]), side=sizes.side, seed=seed)
     return model
 
 
@@ -189,7 +189,7 @@ def _pairs(
         start = change.get("start", "difference")
         model, _ = begin(segmenter, start=start, prior=prior if start == "difference" else None, seed=seed)
         model.scaling = Scaling.from_json(task.scaling)
-    learn(model, pool, Recipe(sizes.steps, sizes.batch, rate), side=sizes.side, seed=seed)
+    learn(model, pool, Course(sizes.steps, sizes.batch, rate), side=sizes.side, seed=seed)
     facts.setdefault("parameters", {})[name] = sum(p.numel() for p in model.parameters())
     facts.setdefault("multiplications a pixel", {})[name] = _work(model, sizes.side)
     return model

@@ -135,7 +135,7 @@ def learned(pair: Pair, folder: Path, asked: Mapping[str, Any], progress: Progre
     path = folder / "model" / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     options = {
-        "out": path, "recipe": training.Recipe(steps=asked["steps"]), "seed": asked["seed"], "simulated": simulated,
+        "out": path, "course": training.Course(steps=asked["steps"]), "seed": asked["seed"], "simulated": simulated,
         "window": _window(pair.shape), "progress": progress,
     }  # fmt: skip
     if asked["pairs"] is not None:

@@ -6,7 +6,6 @@ first learns what a building (or a pond) is on single dates, then, with 40 new t
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,54 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
 
-from swath.batch import Batch, array
 from swath.errors import LabelError, OutputError, SwathError
-from swath.metric.classes import confusion
 from swath.models import build, load
 from swath.models import schanger_input as given
 from swath.models.schanger import AFTER, BEFORE, SINGLE, SChanger, begin, hold_prior
 from swath.models.weights import Facts, sha256, write
-from swath.objective.supervise import Deep
-from swath.train.crops import Crops, Piece, pieces_of, pixels_of
-from swath.train.fit import Rules, fit
+from swath.train.course import Course, held_f1, learn
+from swath.train.crops import Piece, pieces_of, pixels_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from swath.objective.loss import Loss
     from swath.sample.labels import Labels
 
-__all__ = ["Averaged", "Recipe", "Trained", "binary", "fit_pairs", "fit_single", "learn"]
+__all__ = ["Course", "Trained", "binary", "fit_pairs", "fit_single"]
 
-STEPS_AN_EPOCH = 8
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a network learns. steps of `batch` crops; rate at its height after a tenth of them; average: of weights (EMA), at most,
-    once in eight steps, less in the beginning; dropout: of paths and of hidden layers.
-
-    What stands here serves some hundred steps on a processor: such short runs need forty times the published rate, and no dropout
-    (chosen on made cities, docs/recipes/schanger.md). `Recipe.published(steps)` is what the publishers used.
-    """
-
-    steps: int = 400
-    batch: int = 8
-    rate: float = 2e-2
-    decay: float = 2e-4
-    average: float = 0.9998
-    dropout: float = 0.0
-    swap: bool = True
-    vary: bool = True
-
-    @classmethod
-    def published(cls, steps: int = 660_000) -> Recipe:
-        """Rate 5e-4, dropout 0.2, batch 8 of crops of 256 pixels; 660,000 steps on LEVIR-CD."""
-        return cls(steps=steps, rate=5e-4, dropout=0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +58,7 @@ def fit_single(
     positive: str | None = None,
     size: str = "small",
     window: int = 256,
-    recipe: Recipe | None = None,
+    course: Course | None = None,
     hold_out: float = 0.2,
     widths: Sequence[int] | None = None,
     seed: int = 0,
@@ -112,10 +80,9 @@ def fit_single(
         target, name = binary(label, one, positive)
         positive = positive or name
         pieces += pieces_of({SINGLE: _one_date(one)}, target, side=window, seed=seed, place=str(i))
+    course = course or Course()
     options = {"size": size, "widths": widths, "window": window, "dates": 1, "classes": [positive or "class"]}
-    return _trained(
-        pieces, None, options, Path(out), recipe or Recipe(), hold_out, seed, simulated, folder, progress, ()
-    )
+    return _trained(pieces, None, options, Path(out), course, hold_out, seed, simulated, folder, progress, ())
 
 
 def fit_pairs(
@@ -128,7 +95,7 @@ def fit_pairs(
     positive: str | None = None,
     size: str = "small",
     window: int = 256,
-    recipe: Recipe | None = None,
+    course: Course | None = None,
     fusion: str = "difference",
     hold_out: float = 0.2,
     widths: Sequence[int] | None = None,
@@ -161,10 +128,9 @@ def fit_pairs(
         pair = {BEFORE: _one_date(a), AFTER: _one_date(b)}
         target, _ = binary(label, a, positive)
         pieces += pieces_of(pair, target, side=window, seed=seed, place=str(i))
+    course = course or Course()
     options = {"size": size, "widths": widths, "window": window, "dates": 2, "fusion": fusion}
-    return _trained(
-        pieces, begun, options, Path(out), recipe or Recipe(), hold_out, seed, simulated, folder, progress, said
-    )
+    return _trained(pieces, begun, options, Path(out), course, hold_out, seed, simulated, folder, progress, said)
 
 
 def binary(labels: Any, cube: xr.DataArray, positive: str | None = None) -> tuple[np.ndarray, str | None]:
@@ -249,99 +215,6 @@ def _begun(start: str | os.PathLike[str] | None) -> tuple[SChanger | None, tuple
     return model, (f"began from {path.name}, sha256 {sha256(path)}",)
 
 
-class Averaged(nn.Module):
-    """An objective that also keeps the running average of the model's weights and batch statistics; saved with the run."""
-
-    def __init__(self, model: nn.Module, objective: Any, most: float) -> None:
-        super().__init__()
-        self.objective, self.most = objective, most
-        self.kept = copy.deepcopy(model).requires_grad_(False)
-        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
-
-    def forward(self, model: Any, batch: Batch) -> Loss:
-        """The loss of the model itself."""
-        found: Loss = self.objective(model, batch)
-        return found
-
-    def follow(self, model: nn.Module) -> None:
-        """Take one step towards the model: 1 - average of it, faster in the beginning."""
-        self.count += 1
-        share = min(self.most, (1.0 + float(self.count)) / (10.0 + float(self.count)))
-        with torch.no_grad():
-            now = model.state_dict()
-            for name, value in self.kept.state_dict().items():
-                if value.dtype.is_floating_point:
-                    value.lerp_(now[name], 1.0 - share)
-                else:
-                    value.copy_(now[name])
-
-
-def learn(
-    model: nn.Module,
-    pieces: Sequence[Piece],
-    recipe: Recipe,
-    *,
-    side: int,
-    seed: int = 0,
-    folder: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> list[dict[str, Any]]:
-    """Train any network with `logits(batch)` (B, M, H, W) on pieces, in place; it ends with its averaged weights. The history.
-
-    Dates swap places only where both are scaled alike (a network with `scaling` that differs by date keeps them).
-    """
-    scaling: given.Scaling | None = getattr(model, "scaling", None)
-    deviation = np.ones(len(pieces[0].bands)) if scaling is None else _deviation(scaling, pieces[0])
-    alike = scaling is None or list(scaling.mean[BEFORE]) == list(scaling.mean[AFTER])
-    epochs = max(1, -(-recipe.steps // STEPS_AN_EPOCH))
-    source = Crops(
-        pieces,
-        side,
-        deviation,
-        recipe.batch,
-        min(recipe.steps, STEPS_AN_EPOCH),
-        seed,
-        recipe.swap and alike,
-        recipe.vary,
-    )
-    objective = Averaged(model, Deep(), recipe.average)
-    rules = Rules(
-        epochs=epochs, rate=recipe.rate, warmup=max(1, recipe.steps // 10), decay=recipe.decay, clip=0.0, seed=seed,
-        kernels_only=True,
-    )  # fmt: skip
-    history = fit(
-        model,
-        source,
-        objective,
-        rules,
-        folder=folder,
-        on_epoch=lambda now: objective.follow(now.model),
-        progress=progress,
-    )
-    model.load_state_dict(objective.kept.state_dict())
-    model.eval()
-    return history
-
-
-def _deviation(scaling: given.Scaling, piece: Piece) -> np.ndarray:
-    """By band of the piece; 0 for bands that the network does not take."""
-    out = np.zeros(len(piece.bands))
-    out[scaling.columns(piece.bands)] = scaling.deviation[BEFORE]
-    return out
-
-
-def held_f1(model: Any, pieces: Sequence[Piece]) -> float:
-    """F1 of "yes" at the threshold 0.5 over known pixels of pieces, pooled; NaN where neither truth nor answer has one."""
-    counts = np.zeros((2, 2))
-    for piece in pieces:
-        one = {n: pixels_of(v[None], piece.valid[None], piece) for n, v in piece.values.items()}
-        answer = model.change(one[BEFORE], one[AFTER]) if len(one) == 2 else model.segment(next(iter(one.values())))
-        said = (array(answer)[0, 0] > 0.5).astype(int)
-        counts += confusion(said, piece.target, 2, valid=piece.target >= 0)
-    both = 2 * counts[1, 1] + counts[0, 1] + counts[1, 0]
-    return float(2 * counts[1, 1] / both) if both else float("nan")
-
-
 def _parted(pieces: list[Piece], share: float, seed: int) -> tuple[list[Piece], list[Piece]]:
     """Pieces that teach and those held out; none are held out of fewer than five."""
     count = int(share * len(pieces)) if len(pieces) >= 5 else 0
@@ -354,7 +227,7 @@ def _trained(
     begun: SChanger | None,
     options: Mapping[str, Any],
     out: Path,
-    recipe: Recipe,
+    course: Course,
     hold_out: float,
     seed: int,
     simulated: bool,
@@ -374,12 +247,12 @@ def _trained(
             got=f"{100 * share:.0f} % of {len(known)} labelled pixels of the windows that teach count",
             remedy="label some of the other too",
         )
-    model, new = _built(teaching, begun, options, share, seed)
-    history = learn(model, teaching, recipe, side=int(options["window"]), seed=seed, folder=folder, progress=progress)
+    model, new = _built(teaching, begun, options, share, course.dropout, seed)
+    history = learn(model, teaching, course, side=int(options["window"]), seed=seed, folder=folder, progress=progress)
     model.symmetric = False
     notes = (
         *said,
-        f"{recipe.steps} steps of {recipe.batch} crops, {len(teaching)} windows taught, {len(held)} held out",
+        f"{course.steps} steps of {course.batch} crops, {len(teaching)} windows taught, {len(held)} held out",
     )
     score = held_f1(model, held) if held else float("nan")
     if score == score:
@@ -400,7 +273,7 @@ def _gsd(pieces: Sequence[Piece]) -> tuple[float, float] | None:
 
 
 def _built(
-    pieces: Sequence[Piece], begun: SChanger | None, options: Mapping[str, Any], share: float, seed: int
+    pieces: Sequence[Piece], begun: SChanger | None, options: Mapping[str, Any], share: float, dropout: float, seed: int
 ) -> tuple[SChanger, list[str]]:
     """The network to train and its new tensors."""
     dates = [pixels_of(v[None], p.valid[None], p) for p in pieces for v in p.values.values()]
@@ -411,7 +284,7 @@ def _built(
         given.Scaling.from_json(table).columns(pieces[0].bands)  # refuses other bands and units before training
     bands = len(table["bands"])
     if begun is None:
-        config = {k: v for k, v in options.items() if k != "fusion"}
+        config = {k: v for k, v in options.items() if k != "fusion"} | {"dropout": dropout}
         model: SChanger = build("schanger", seed=seed, channels=bands, statistics=table, **config)
         hold_prior(model, share)
         return model, []
@@ -420,6 +293,6 @@ def _built(
             rule=f"the single-date network reads {begun.channels} bands", got=f"{bands}", remedy="choose the bands"
         )
     prior = share if options["fusion"] == "difference" else None
-    model, new = begin(begun, start=options["fusion"], prior=prior, seed=seed)
+    model, new = begin(begun, start=options["fusion"], prior=prior, dropout=dropout, seed=seed)
     model.scaling = given.Scaling.from_json(table)
     return model, new
