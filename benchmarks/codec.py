@@ -128,6 +128,8 @@ def tall(one: Set, error: int) -> int:
 
 def ideas(sets: dict[str, Set], outcome: dict[str, Any]) -> None:
     """What each idea brings: all of them off, then one after the other on."""
+    if not sets:
+        return
     steps: list[tuple[str, tuple[str, ...]]] = [
         ("coarse to fine, each plane alone, one class", ("grid", "bands", "slope", "classes", "centre")),
         ("+ classes by how rough it is", ("grid", "bands", "slope", "centre")),
