@@ -314,7 +314,7 @@ def _coded(
 def _read_back(path: Path, header: Header) -> None:
     """Compare every checksum with the disk. Raises FormatError."""
     found = open_packed(path)
-    if replace(found.header) != header:
+    if found.header != header:
         raise damaged(str(path), "its header came back otherwise than it was written")
     for number in range(len(found.index)):
         found.chunk(number)
