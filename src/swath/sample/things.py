@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +145,9 @@ def write(frame: gpd.GeoDataFrame, path: str | Path) -> Path:
             before = os.environ.get("OGR_CURRENT_DATE")
             os.environ["OGR_CURRENT_DATE"] = "2000-01-01T00:00:00.000Z"
             try:
-                frame.to_file(aside, engine="pyogrio", **options)
+                with warnings.catch_warnings():  # pixel coordinates have no CRS, and the caller knows
+                    warnings.filterwarnings("ignore", message="'crs' was not provided")
+                    frame.to_file(aside, engine="pyogrio", **options)
             finally:
                 os.environ.pop("OGR_CURRENT_DATE") if before is None else os.environ.update(OGR_CURRENT_DATE=before)
         else:
