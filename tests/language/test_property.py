@@ -93,3 +93,21 @@ def test_the_same_seed_says_the_same_and_another_seed_the_same_claims_in_other_w
             told = [say(f, style, seed) for seed in range(8)]
             assert len({frozenset(t.all_claims()) for t in told}) == 1, style
             assert len({t.text for t in told}) > (1 if style == "list" else 4), style
+
+
+def test_odd_names_of_classes_are_told_and_read_back():
+    odd = ("no forest", "forest", "other", "unclassified", "north field", "Wald", "Gewässer", "森林", "class_1", "50-100 trees/ha",
+           "Water (deep)", "water (shallow)", "most", "built", "non-forest", "none", "Border zone", "large lake", "Mixed forest, young",
+           "low vegetation", "unknown", "centre", "Roads", "AB", "<b>x</b>", "half-natural grass", "2020 burn")  # fmt: skip
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        names = {i + 1: odd[p] for i, p in enumerate(rng.choice(len(odd), 6, replace=False))}
+        codes = np.kron(rng.integers(1, 7, (7, 7)), np.ones((6, 6), int)).astype(np.uint8)
+        then = codes.copy()
+        then[:9, :20] = rng.integers(1, 7)
+        f = facts((then, codes), names)
+        vocabulary = Vocabulary(f)
+        for style in STYLES:
+            text = say(f, style, seed)
+            for words, claims in zip(text.sentences, text.claims, strict=True):
+                assert set(parse(words, f, vocabulary).claims) == set(claims), (seed, words)

@@ -68,9 +68,19 @@ def _noun(name: str) -> tuple[str, bool]:
         text = " or ".join(p.strip() for p in text.split("/") if p.strip())
         text += " land" if text.startswith("bare or") and not text.endswith("vegetation") else ""
     text = text.replace(" & ", " and ").replace(",", " or" if text.count(",") == 1 else ",")
+    if _is_another_word(text):
+        text += " class"  # a class called "other" or "most" would be read as that word
     last = text.split(" ")[-1].lower()
     plural = last.endswith("s") and not last.endswith(("ss", "us", "is")) and last not in _PLURAL_NOT
     return text, plural or (" and " in text)
+
+
+def _is_another_word(text: str) -> bool:
+    from swath.language.lexicon import PHRASES  # it asks facts, which ask legends
+    from swath.language.numbers import WORDS
+
+    word = text.lower().replace("-", " ")
+    return not concept_of(text) and (word in PHRASES or word in WORDS or word in ("other", "others", "none"))
 
 
 def legend_of(

@@ -78,7 +78,7 @@ for _words, _range in (
     ("all, the entire, entire, entirely, whole, the whole, wholly, completely, exclusively, everything, nothing but, purely, "
      "nothing other than, fully, every bit, everywhere, in its entirety, given over to, taken up by", (99.5, INF)),
     ("the vast majority, vast majority, overwhelmingly, the overwhelming majority, a large majority, the great majority", (70.0, INF)),
-    ("hardly any, barely any, scarcely any, next to no, almost no", (0.0, 5.0)),
+    ("hardly any, barely any, scarcely any, almost no", (0.0, 5.0)),
     ("a minority, the minority, a small minority, less than half", (0.0, 50.0)),
     ("much", (30.0, INF)),
 ):  # fmt: skip

@@ -130,13 +130,13 @@ def singular(word: str) -> str:
 
 
 def plain(name: str) -> str:
-    """A name as words: no underscores, one space, lower case except where a word is an abbreviation."""
-    words = " ".join(str(name).replace("_", " ").split()).split(" ")
-    shown = [
-        w if (w.isupper() and 1 < len(w) <= 5 and len(words) > 1) or any(c.isdigit() for c in w) else w.lower()
-        for w in words
-    ]
-    return " ".join(shown).strip(" .,;:")
+    """A name as words: no underscores, one space, lower case except for abbreviations and words with digits."""
+    text = " ".join(str(name).replace("_", " ").split()).strip(" .,;:")
+    if text.isupper() and len(text) > 3:
+        text = text.lower()
+    return " ".join(
+        w if (w.isupper() and 1 < len(w) <= 5) or any(c.isdigit() for c in w) else w.lower() for w in text.split(" ")
+    )
 
 
 def concept_of(name: str) -> str:

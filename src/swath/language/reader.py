@@ -112,6 +112,8 @@ def _forms(noun: str, name: str) -> set[str]:
     """A class's own names, singular and plural."""
     made = set()
     for text in (noun, plain(name)):
+        if text != noun and noun == f"{text} class":
+            continue  # "most", "other": words of their own
         made.add(text)
         head, _, last = text.rpartition(" ")
         if len(last) > 3 and last.isalpha():
