@@ -181,3 +181,11 @@ def test_joint_judgement_learns_how_rare_change_is():
     apart = (shares[0].argmax(1) != shares[1].argmax(1))[200:].mean()
     assert ((1 - np.trace(together)) > 0.5)[200:].mean() < 0.3 * apart
     assert together.sum((0, 1)) == pytest.approx(np.ones(n), abs=1e-4)
+
+
+def test_the_median_of_nine_is_scipys():
+    from scipy.ndimage import median_filter
+
+    planes = np.random.default_rng(0).normal(size=(3, 17, 23)).astype(np.float32)
+    wanted = np.stack([median_filter(p, 3, mode="nearest") for p in planes])
+    np.testing.assert_array_equal(change._median(planes), wanted)

@@ -173,10 +173,27 @@ def _clean(bands: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def _median(planes: np.ndarray) -> np.ndarray:
-    """The median of 3 x 3 pixels of each plane."""
-    from scipy.ndimage import median_filter
+    """The median of 3 x 3 pixels of each plane (k, H, W), edges repeated: columns sorted, then their ranks combined.
 
-    return np.stack([median_filter(plane, 3, mode="nearest") for plane in planes])
+    The median of nine is the median of the largest of the low, the median of the middle and the smallest of the high.
+    """
+    padded = np.pad(planes, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    above, here, below = (padded[:, i : i + planes.shape[1]] for i in range(3))
+    low, high = np.minimum(above, here), np.maximum(above, here)
+    middle = np.maximum(low, np.minimum(high, below))
+    lowest, highest = np.minimum(low, below), np.maximum(high, below)
+    width = planes.shape[2]
+
+    def columns(ranks: np.ndarray) -> list[np.ndarray]:
+        return [ranks[:, :, i : i + width] for i in range(3)]
+
+    first = np.maximum.reduce(columns(lowest))
+    third = np.minimum.reduce(columns(highest))
+    return _of_three(first, _of_three(*columns(middle)), third)
+
+
+def _of_three(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    return np.asarray(np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c)))
 
 
 def _classes(bands: np.ndarray, differences: np.ndarray, weight: np.ndarray, seed: int) -> Classes:
