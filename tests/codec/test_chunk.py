@@ -1,3 +1,4 @@
+import warnings
 import zlib
 
 import numpy as np
@@ -160,3 +161,18 @@ def test_what_cannot_be_coded_is_refused_in_one_line():
         with pytest.raises(SwathError) as refusal:
             encode(values, **more)
         assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("error", [None, 1e-300, 0.1, 1e300])
+def test_the_largest_and_smallest_floats_are_coded_in_silence(error):
+    draw = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64):
+        ends = np.finfo(dtype)
+        values = draw.choice([ends.max, ends.min, ends.tiny, ends.smallest_subnormal, 0.0, 1.0], (1, 2, 12, 13)).astype(
+            dtype
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            back, _ = decode(encode(values, None, error))
+        with np.errstate(over="ignore"):
+            assert (np.abs(back.astype(np.float64) - values.astype(np.float64)) <= (error or 0)).all()

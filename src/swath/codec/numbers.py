@@ -148,7 +148,7 @@ def _decimal(
     digits = 7 if dtype == np.float32 else 10
     for power in range(digits):
         scale = 10.0**power
-        if np.abs(some).max() * scale > LARGEST:
+        if float(np.abs(some).max()) / LARGEST * scale > 1:
             return None
         if ((np.rint(some * scale) / scale).astype(dtype) == some.astype(dtype)).mean() >= 0.999:
             near = tuple(int(limit * scale * (1 - 1e-9)) for limit in bound)
@@ -159,7 +159,7 @@ def _decimal(
 
 def _steps(number: NDArray[np.float64], bound: tuple[float, ...], dtype: np.dtype) -> Lattice | None:
     """A lattice of 2 FINE + 1 steps within twice the bound, where every band has one; a hair narrower for rounding."""
-    if min(bound) <= 0 or np.abs(number).max(initial=0) * FINE > LARGEST * min(bound):
+    if min(bound) <= 0 or float(np.abs(number).max(initial=0)) / LARGEST * FINE > min(bound):
         return None
     hair = 1 - 2.0**-12 if dtype == np.float32 else 1 - 2.0**-26
     step = tuple(2 * limit * hair / (2 * FINE + 1) for limit in bound)
@@ -176,7 +176,8 @@ def _onto(
     """Whole numbers, and where both ends of what a coder may return stay within the bound (bit for bit where it is 0)."""
     scale = np.array(lattice.scale).reshape(1, -1, 1, 1)
     near = np.array(lattice.near).reshape(1, -1, 1, 1)
-    whole = np.rint(number * scale if lattice.kind == "decimal" else number / scale)
+    with np.errstate(over="ignore"):
+        whole = np.rint(number * scale if lattice.kind == "decimal" else number / scale)
     good = finite & (np.abs(whole) < LARGEST)
     whole = np.where(good, whole, 0).astype(np.int64)
     limit = np.array(bound).reshape(1, -1, 1, 1)

@@ -50,23 +50,20 @@ class Encoding:
         """Values of the coarsest grid: multiples of the step, by a line through what others show, each from the one before."""
         truth = self.truth[:, ::edge, ::edge]
         ok = np.ones(shape, bool) if self.ok is None else self.ok[:, ::edge, ::edge]
-        y = truth[ok].astype(np.float64)
-        gain, offset = 0.0, float(np.median(y)) if len(y) else 0.0
-        if base is not None and len(y) > 3:
-            x = base[ok].astype(np.float64)
-            x -= x.mean()
-            slope = float((x * (y - y.mean())).sum() / max(float((x * x).sum()), 1e-9))
-            if np.abs(y - y.mean() - slope * x).sum() < np.abs(y - offset).sum():
-                gain, offset = slope, float(y.mean() - slope * base[ok].mean())
-        line = (int(np.clip(np.rint(gain * GAIN), -(1 << 30), 1 << 30)), int(np.rint(offset)))
-        guess = _line(line, base, shape, self.inverse)
-        symbol = np.rint(truth * self.inverse)[ok].astype(np.int64) - guess[ok].astype(np.int64)
-        change = np.diff(symbol, prepend=0)
-        chain = int(np.abs(change).sum() < np.abs(symbol).sum())
+        best: tuple[float, Any] = (np.inf, None)
+        for gain, offset in _lines(truth[ok], None if base is None else base[ok], float(self.step)):
+            line = (int(np.clip(np.rint(gain * GAIN), -(1 << 30), 1 << 30)), int(np.rint(offset)))
+            guess = _line(line, base, shape, self.inverse)
+            symbol = np.rint(truth * self.inverse)[ok].astype(np.int64) - guess[ok].astype(np.int64)
+            for chain, sent in enumerate((symbol, np.diff(symbol, prepend=0))):
+                cost = float(np.log2(1 + 2 * np.abs(sent)).sum())
+                if cost < best[0]:
+                    best = cost, (line, guess, symbol, chain, sent)
+        line, guess, symbol, chain, sent = best[1]
         if self.taken is not None:
             for number in (*line, chain):
                 self.out.signed(number)
-            self.taken.add(None, change if chain else symbol)
+            self.taken.add(None, sent)
         return np.asarray(_spread(guess, symbol, None if self.ok is None else ok) * self.step)
 
     def phase(
@@ -167,6 +164,24 @@ def _apply(guess: NDArray[Any], symbol: NDArray[Any], step: Any) -> tuple[NDArra
     symbol *= step
     guess += symbol
     return guess, symbol, size
+
+
+def _lines(y: NDArray[Any], x: NDArray[Any] | None, step: float) -> list[tuple[float, float]]:
+    """Gains and offsets worth a try: none, by values, and by how both change from one pixel to the next."""
+    if not len(y):
+        return [(0.0, 0.0)]
+    y = y.astype(np.float64)
+    found = [(0.0, float(np.median(y)))]
+    if x is None or len(y) < 4:
+        return found
+    x = x.astype(np.float64)
+    for u, v in ((x - np.median(x), y - np.median(y)), (np.diff(x), np.diff(y))):
+        weight, gain = np.ones(len(u)), 0.0
+        for _ in range(3):  # few large differences must not decide
+            gain = float((weight * u) @ v / max(float((weight * u) @ u), 1e-9))
+            weight = 1 / (np.abs(v - gain * u) + step)
+        found.append((gain, float(np.median(y - gain * x))))
+    return found
 
 
 def _line(line: tuple[int, int], base: NDArray[Any] | None, shape: tuple[int, ...], inverse: Any) -> NDArray[Any]:
