@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Array", "Later", "Level", "around", "between", "details", "levels", "pairs", "parts", "sides", "smooth"]
+__all__ = ["Later", "Level", "around", "between", "details", "levels", "pairs", "parts", "sides", "smooth"]
 
 PHASES = ("a", "b", "c")
 
@@ -106,9 +106,6 @@ class Later:
         if self.made is None:
             self.made = self.make()
         return self.made
-
-
-Array = "NDArray[Any] | Later"
 
 
 class Level:
