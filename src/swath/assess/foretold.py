@@ -232,7 +232,8 @@ def intervals(
     words = f"conformal intervals at {level:.2f}, on places and {_moments(cases)} that they were not learned from"
     whole = _coverage(cases, held, np.ones(len(held), bool), words, simulated, seed)
     by_kind = [_coverage(cases, held, kind == k, words, simulated, seed) for k in range(count)]
-    return made, whole, by_kind, [(a, float(np.nanmean(inside[a]))) for a in levels]
+    known = [a for a in levels if np.isfinite(inside[a]).any()]
+    return made, whole, by_kind, [(a, float(np.nanmean(inside[a]))) for a in known]
 
 
 def _moments(cases: Cases) -> str:

@@ -202,6 +202,8 @@ def _lead(title: str, verb: str, learned: Sequence[Any], *, simulated: bool) -> 
         says.append(
             f"{one.name}: {said} {methods}, off by {_amount(one.best.rmse)} (RMSE on values hidden on purpose)."
         )
+        if one.model is not None:
+            says.append(f"{one.name}: {one.notes[0]}.")
         if one.best.difference.defined:
             says.append(f"{one.name}: {_against(one.best.difference)}")
         held = one.coverage
