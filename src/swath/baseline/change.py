@@ -157,7 +157,7 @@ def fit(windows: Sequence[Window], *, false_alarms: float = 0.01, seed: int = 0)
     before, after = (_classes(v, differences, calm + CALM, seed) for v in (x, y))
     bare = Detector(made, before, after, nulls.Null(1, 1, 1, 1, 0, 1, np.zeros(1), np.zeros(1)), false_alarms, 0.0)
     measure = np.concatenate([bare.measure(*w)[m] for w, m in zip(windows, keep, strict=True)])
-    null = nulls.fit(measure, degrees=made.before.shape[1], seed=seed)
+    null = nulls.fit(measure, degrees=made.before.shape[1])
     return Detector(made, before, after, null, false_alarms, null.threshold(false_alarms))
 
 
