@@ -148,7 +148,8 @@ PHRASES: dict[str, Entry] = {
         "prevailing, main, main land cover, main cover, main theme, main class, most extensive, most common, most widespread, "
         "most abundant, most frequent, largest part, largest share, largest portion, largest fraction, largest class, largest area, "
         "largest cover, biggest part, biggest share, biggest class, biggest area, leads, lead, leading, ranks first, rank first, "
-        "comes first, come first, principal, most prominent, most prevalent, commonest, top spot, first place, most plentiful, "
+        "comes first, come first, is first, are first, principal, most prominent, most prevalent, commonest, top spot, "
+        "first place, most plentiful, "
         "largest single, largest of all, in the majority, widest cover, foremost, largest land cover, number one, "
         "tops the list, more than any other class, more than any other, larger than any other class, larger than any other, "
         "more than all others",
@@ -248,7 +249,8 @@ PHRASES: dict[str, Entry] = {
     **_list("COST", "", "at the expense of, at the cost of"),
     **_list("THEN", "", "before, previously, formerly, at first, used to be, at the earlier date, on the earlier map, "
     "in the earlier map, once"),
-    **_list("SCENE", "scene", "scene, map, image, picture, landscape, tile, view, territory, total, patch of land, "
+    **_list("SCENE", "scene", "scene, mapped part, mapped area, mapped ground, mapped part of the scene, map, image, picture, "
+    "landscape, tile, view, territory, total, patch of land, "
     "study area, total area, "
             "whole scene, what you see, what is mapped, mapped pixels, place"),
     **_list("SCENE", "loose", "area, ground, terrain, surface, extent, region, land, land area, land surface, cover, land cover"),

@@ -111,6 +111,10 @@ class Speech:
         p = numbers.share(self.facts.share(classes, region))
         return p.text, Claim("share", tuple(classes), region=region, low=p.low, high=p.high, unit="%")
 
+    def whole(self) -> str:
+        """What shares are of: the scene, or its mapped part where some has no class."""
+        return self.pick("the mapped part", "the mapped area") if self.facts.unknown() else "the scene"
+
     def area(self, classes: Sequence[int], region: str = "scene") -> tuple[str, Claim]:
         """An area in print, and its claim."""
         p = self.printed_area(self.facts.ground(classes, region))

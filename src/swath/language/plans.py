@@ -14,7 +14,8 @@ from swath.language.phrases import Said, Speech, joined
 
 __all__ = ["as_list", "paragraph"]
 
-_HALF, _MOST, _NEAR = Fraction(1, 2), Fraction(6, 10), Fraction(9, 10)
+_MOST, _NEAR = Fraction(6, 10), Fraction(9, 10)
+_MUCH = Fraction(4, 10)  # what leads with less does not dominate
 _PARTS = {"about half": Fraction(1, 2), "about a third": Fraction(1, 3), "about a quarter": Fraction(1, 4),
           "about two thirds": Fraction(2, 3), "about three quarters": Fraction(3, 4)}  # fmt: skip
 
@@ -66,7 +67,7 @@ def _scene(s: Speech) -> list[Said]:
         return []
     area = s.printed_area(f.scene_ground)
     claim = Claim("scene", low=area.low, high=area.high, unit=area.unit)
-    word = s.pick("the scene covers", "this map shows", "the mapped area measures", "the scene extends over")
+    word = s.pick("the scene covers", "this map shows", "the scene measures", "the scene extends over")
     if f.north.kind == "north" and f.north.aligned:
         wide, high = f.size_m if f.north.along()[0] == "column" else f.size_m[::-1]
         one, two = numbers.length(wide), numbers.length(high)
@@ -91,27 +92,31 @@ def _opening(s: Speech, order: Sequence[int]) -> list[Said]:
     covers, takes = s.verb(noun, "covers", "cover"), s.verb(noun, "takes", "take")
     for words, part in _PARTS.items():
         low, high = numbers.bounds(100 * float(part), 0.1 * 100 * float(part), "about")
-        if low + 0.5 <= 100 * float(share) <= high - 0.5:
+        if abs(share - part) <= Fraction(3, 100):
             rough = Claim("share", (k,), low=low, high=high, unit="%")
             text = s.pick(
-                f"{words} of the scene is {noun[0]}: {shown}, or {area}",
-                f"{covers} {words} of the scene: {shown}, or {area}",
-                f"{takes} up {words} of the scene ({shown}, or {area})",
+                f"{words} of {s.whole()} is {noun[0]}: {shown}, or {area}",
+                f"{covers} {words} of {s.whole()}: {shown}, or {area}",
+                f"{takes} up {words} of {s.whole()} ({shown}, or {area})",
             )
             return [Said(text, (rough, one, two))]
     if sum(f.share([j]) == share for j in order) > 1:
         text = s.pick(
-            f"{covers} {shown} of the scene, or {area}",
-            f"{takes} up {shown} of the scene ({area})",
+            f"{covers} {shown} of {s.whole()}, or {area}",
+            f"{takes} up {shown} of {s.whole()} ({area})",
         )
         return [Said(text, (one, two))]
     main = Claim("dominant", (k,), word="1")
     text = s.pick(
-        f"{s.verb(noun, 'is', 'are')} the most extensive cover, with {shown} of the scene ({area})",
-        f"at {shown} or {area}, {s.verb(noun, 'is', 'are')} the main land cover here",
-        f"{s.verb(noun, 'leads', 'lead')} with {shown} of the scene, or {area}",
-        f"the most common cover is {noun[0]}, with {shown} of the scene ({area})",
-        f"{s.verb(noun, 'dominates', 'dominate')} the scene with {shown} ({area})",
+        f"{s.verb(noun, 'is', 'are')} the most extensive cover, with {shown} of {s.whole()} ({area})",
+        f"at {shown} of {s.whole()} or {area}, {s.verb(noun, 'is', 'are')} the main land cover"
+        if s.facts.unknown()
+        else f"at {shown} or {area}, {s.verb(noun, 'is', 'are')} the main land cover here",
+        f"{s.verb(noun, 'leads', 'lead')} with {shown} of {s.whole()}, or {area}",
+        f"the most common cover is {noun[0]}, with {shown} of {s.whole()} ({area})",
+        f"{s.verb(noun, 'dominates', 'dominate')} {s.whole()} with {shown} ({area})"
+        if share >= _MUCH
+        else f"{s.verb(noun, 'comes', 'come')} first with {shown} of {s.whole()} ({area})",
     )
     return [Said(text, (main, one, two))]
 
@@ -165,7 +170,7 @@ def _traces(s: Speech) -> list[Said]:
         return [Said(f"{names} {'occur' if plural else 'occurs'} too", tuple(Claim("present", (k,)) for k in few))]
     claims = tuple(Claim("share", (k,), high=float(limit), unit="%") for k in few)
     each = "each on less" if len(few) > 1 else "on less"
-    return [Said(f"{names} {'occur' if plural else 'occurs'} too, {each} than {limit}% of the scene", claims)]
+    return [Said(f"{names} {'occur' if plural else 'occurs'} too, {each} than {limit}% of {s.whole()}", claims)]
 
 
 def _where(s: Speech, order: Sequence[int]) -> list[Said]:
@@ -260,7 +265,9 @@ def _quarters(s: Speech) -> list[Said]:
             "quarter",
             f"in {place}, {s.verb(noun, 'leads', 'lead')} with {shown}, ahead of {other[0]} with {more}",
             f"in {place}, {s.verb(noun, 'comes', 'come')} first with {shown}, then {other[0]} with {more}",
-            f"in {place}, {s.verb(noun, 'dominates', 'dominate')} with {shown}; {s.verb(other, 'covers', 'cover')} {more}",
+            f"in {place}, {s.verb(noun, 'dominates', 'dominate')} with {shown}; {s.verb(other, 'covers', 'cover')} {more}"
+            if share >= _MUCH
+            else f"in {place}, {s.verb(noun, 'is', 'are')} first with {shown}; {s.verb(other, 'covers', 'cover')} {more}",
             f"in {place} the most common cover is {noun[0]} ({shown}), then {other[0]} ({more})",
         )
         said.append(Said(text, (lead, one, two)))
@@ -432,7 +439,9 @@ def _theme(s: Speech, order: Sequence[int]) -> list[Said]:
         second = Claim("dominant", (order[1],), word="2")
         text = s.pick(
             f"on the whole, {s.verb(noun, 'leads', 'lead')}, followed by {s.n(order[1])}",
-            f"all in all, {s.verb(noun, 'dominates', 'dominate')} the scene, followed by {s.n(order[1])}",
+            f"all in all, {s.verb(noun, 'dominates', 'dominate')} the scene, followed by {s.n(order[1])}"
+            if share >= _MUCH
+            else f"all in all, {s.verb(noun, 'comes', 'come')} first, followed by {s.n(order[1])}",
             f"overall, {s.verb(noun, 'is', 'are')} the main land cover, followed by {s.n(order[1])}",
         )
         return [Said(text, (lead, second))]

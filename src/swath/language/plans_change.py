@@ -66,7 +66,8 @@ def _one(s: Speech, change: Change, i: int, j: int) -> Said:
     area = s.printed_area(ground)
     old, new = _old(s, change, i), s.n(j)
     claim = Claim("became", (i,), (j,), low=area.low, high=area.high, unit=area.unit)
-    text = s.pick(
+    text = s.fresh(
+        "became",
         f"{area.text} of {old} became {new}",
         f"{area.text} of {old} turned into {new}",
         f"{area.text} went from {old} to {new}",
@@ -102,7 +103,9 @@ def _net(s: Speech, change: Change) -> list[Said]:
         word = "gain" if step > 0 else "loss"
         claim = Claim("net", (k,), word=word, low=area.low, high=area.high, unit=area.unit)
         verbs = ("grew by", "gained") if step > 0 else ("shrank by", "lost")
-        said.append(Said(f"{noun[0]} {s.pick(*verbs)} {area.text}{' in all' if s.chance(0.3) else ''}", (claim,)))
+        said.append(
+            Said(f"{noun[0]} {s.fresh(word, *verbs)} {area.text}{' in all' if s.chance(0.3) else ''}", (claim,))
+        )
     same = [k for k in f.ranking() if abs(f.ground([k]) - _then(s, change, k)) == 0]
     if same:
         names = joined([s.n(k) for k in same[:2]])
