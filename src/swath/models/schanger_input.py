@@ -175,7 +175,7 @@ def published(data: str | None, *, single: bool) -> dict[str, Any]:
         raise SwathError(
             rule="published weights are scaled by the means of their training set, which their file's name tells",
             got=str(data),
-            remedy=f"data= one of {', '.join(TABLES)}; files are {', '.join(PUBLISHED)}",
+            remedy=f"name it as published ({', '.join(PUBLISHED)}), or say data= one of {', '.join(TABLES)}",
         )
     rows = [[255.0 * v for v in row] for row in TABLES[data]]
     bands = tuple(Band(name, quantity="digital_number", units="1") for name in ("red", "green", "blue"))

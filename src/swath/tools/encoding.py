@@ -43,6 +43,12 @@ def encoder_of(name: str, weights: str | Path | None = None) -> tuple[Encoder, d
     if weights is not None and str(weights).startswith("hf:"):
         weights = files.from_hub(str(weights))
     encoder: Encoder = models.load(name, weights) if weights is not None else models.load(name)
+    if not callable(getattr(encoder, "encode", None)):
+        raise SwathError(
+            rule="an encoder turns pictures into vectors",
+            got=f"{name}, {type(encoder).__name__}: a network of another task",
+            remedy="use it with its own verb (swath change --model, swath train --family), or name an encoder",
+        )
     sha: str | None = None
     if weights is not None:
         sha = files.sha256(weights)
