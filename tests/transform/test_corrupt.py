@@ -311,6 +311,8 @@ def test_an_unknown_corruption_or_level_is_refused(pixels: Pixels) -> None:
         corrupt(pixels, "rain", 1)
     with pytest.raises(SwathError, match="levels 0 to 5"):
         corrupt(pixels, "haze", 6)
+    with pytest.raises(SwathError, match="levels 0 to 5"):
+        corrupt(pixels, "haze", 2.5)  # type: ignore[arg-type]
 
 
 def test_a_spectrometer_has_no_sibling_that_looks_where_it_looks() -> None:

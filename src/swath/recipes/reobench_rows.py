@@ -85,7 +85,25 @@ def verdicts_of(data: str, tables: Mapping[str, Table]) -> list[str]:
             words.append(
                 f"{data}, {name}: level {levels[0]} scores above clean under {', '.join(gains)}: the noise floor, as in the paper's clouds"
             )
+        words += _doubt_words(data, name, table)
     return words
+
+
+def _doubt_words(data: str, name: str, table: Table) -> list[str]:
+    """Whether the doubt rises where accuracy falls, at the strongest level; clear where intervals do not touch."""
+    before = robust.doubt_of(table, *robust.CLEAN, 0)
+    surer, aware = [], []
+    for n in table.names:
+        level = table.levels(n)[-1]
+        after = robust.doubt_of(table, n, level, 0)
+        if not robust.mean_drop(table, [n], [level]).low > 0:
+            continue
+        surer += [n.replace("_", " ")] if after.high < before.low else []
+        aware += [n.replace("_", " ")] if after.low > before.high else []
+    return [
+        f"{data}, {name}: at the strongest level answers get worse and surer of themselves under {', '.join(surer) or 'none'}, worse and "
+        f"more in doubt under {', '.join(aware) or 'none'}"
+    ]
 
 
 def _points(e: Estimate) -> str:
@@ -125,8 +143,8 @@ def figures(tables: Mapping[str, Mapping[str, Table]], out: Path) -> dict[str, s
         panels[_short(title)] = Heat(values, [n.replace("_", " ") for n in names], list(some), sure)
     heat(panels, out / "heat.png", bar="mean drop over levels, points", wide=0.85)
     main = next(iter(tables.values()))
-    grid(_by_level(main, names, "score"), out / "curves.png", x="level", y="accuracy", columns=4)
-    grid(_by_level(main, names, "doubt"), out / "doubt.png", x="level", y="1 - largest probability", columns=4)
+    grid(_by_level(main, names, "score"), out / "curves.png", x="level", y="accuracy", columns=4, dpi=68)
+    grid(_by_level(main, names, "doubt"), out / "doubt.png", x="level", y="1 - largest probability", columns=4, dpi=68)
     first = next(iter(tables))
     return {
         "heat.png": "mean drop over the levels by encoder and corruption; bold: the interval over places keeps clear of 0; red loses",

@@ -64,12 +64,19 @@ def heat(
         axis.set_title(title, fontsize=9)
         axis.tick_params(length=0)
     figure.colorbar(shown, ax=list(axes), shrink=0.8, pad=0.01).set_label(bar, fontsize=8)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=84)
     return path
 
 
 def grid(
-    panels: Mapping[str, Mapping[str, Line]], path: Path, *, x: str, y: str, columns: int = 5, size: float = 2.1
+    panels: Mapping[str, Mapping[str, Line]],
+    path: Path,
+    *,
+    x: str,
+    y: str,
+    columns: int = 5,
+    size: float = 2.1,
+    dpi: int = 84,
 ) -> Path:
     """Small panels in rows, each {name: Line}, one scale and one legend for all."""
     from matplotlib.figure import Figure
@@ -96,7 +103,7 @@ def grid(
     figure.legend(
         list(handles.values()), list(handles), loc="outside upper center", ncols=min(len(handles), 5), fontsize=8
     )
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=dpi)
     return path
 
 

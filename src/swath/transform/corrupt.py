@@ -92,7 +92,7 @@ def corrupt(
     Raises SwathError for an unknown name or level or whole numbers without units, BandError where the corruption has nothing
     to act on.
     """
-    if name not in ALL or isinstance(level, bool) or level not in LEVELS:
+    if name not in ALL or isinstance(level, bool | float) or level not in LEVELS:
         raise SwathError(
             rule=f"corruptions are {', '.join(ALL)}, levels 0 to 5", got=f"{name}, {level}", remedy="choose one"
         )
