@@ -38,7 +38,8 @@ class Deco(nn.Module):
     space: [classes]}; statistics: {sensor: {"mean": [...], "std": [...]}} in physical units; position: rotary by days, or a
     learned vector by number; temperature: {space: of the class probabilities}; spread: {task: factor of the deviations};
     dates: the most observations of a sequence in training, to which long series are cut; span: first and last day that it
-    was trained on (days since 1970).
+    was trained on (days since 1970); deviation: of the first random weights, by default wider for narrow networks (0.1 at
+    64, GPT-2's 0.02 from 1,600 on): with 170 steps that was worth 4 points of accuracy on made seasons.
     """
 
     needs = Needs()
@@ -60,6 +61,7 @@ class Deco(nn.Module):
         spread: Mapping[str, float] | None = None,
         dates: int | None = None,
         span: Sequence[float] | None = None,
+        deviation: float | None = None,
     ) -> None:
         super().__init__()
         if size not in SIZES:
@@ -95,7 +97,7 @@ class Deco(nn.Module):
         self.trunk = Trunk(d, n, h)
         self.say_symbol = nn.Linear(d, len(self.vocabulary.symbols), bias=False)
         self.say_value = nn.ModuleList([nn.Linear(d, 3 * self.width) for _ in self.sensors])
-        start(self, n)
+        start(self, n, max(0.02, 0.8 / d**0.5) if deviation is None else deviation)
         with torch.no_grad():
             for head in self.say_value:
                 head.bias[: self.width] = 2.0  # begins near the plain answer

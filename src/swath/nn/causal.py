@@ -136,11 +136,11 @@ class Trunk(nn.Module):
         return self.ln_f(x)
 
 
-def start(module: nn.Module, depth: int) -> None:
-    """Random weights as GPT-2 begins: normal of 0.02, and 0.02 / sqrt(2 depth) into the skips; offsets 0 (in place)."""
+def start(module: nn.Module, depth: int, deviation: float = DEVIATION) -> None:
+    """Random weights as GPT-2 begins: normal of `deviation`, over sqrt(2 depth) into the skips; offsets 0 (in place)."""
     for name, part in module.named_modules():
         if isinstance(part, (nn.Linear, nn.Embedding)):
             narrow = math.sqrt(2 * depth) if name.endswith("c_proj") else 1.0
-            nn.init.normal_(part.weight, 0.0, DEVIATION / narrow)
+            nn.init.normal_(part.weight, 0.0, deviation / narrow)
             if isinstance(part, nn.Linear) and part.bias is not None:
                 nn.init.zeros_(part.bias)

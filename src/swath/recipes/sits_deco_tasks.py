@@ -51,7 +51,7 @@ class Sizes:
     """depth, dim: of the decoder. steps of `batch` rows a task. folds; labels per class; thin: every n-th date is kept.
 
     made: places of the simulated arm, half of them for the test. draws of a free-running forecast. value_folds,
-    value_steps: of gaps and forecasts.
+    value_steps: of gaps and forecasts. deviation: of the first weights, that of GPT-2 and EarthPT.
     """
 
     dim: int = 64
@@ -68,11 +68,12 @@ class Sizes:
     value_folds: int = 2
     value_steps: int = 240
     trees: int = 500
+    deviation: float = 0.02
 
     def plan(self, tasks: tuple[str, ...], *, steps: int = 0, dates: int = 64, seed: int = 0) -> Plan:
         """The training of one decoder."""
         return Plan(tasks, steps=steps or self.steps, batch=self.batch, dates=dates, seed=seed, dim=self.dim,
-                    depth=self.depth, heads=self.heads)  # fmt: skip
+                    depth=self.depth, heads=self.heads, deviation=self.deviation)  # fmt: skip
 
 
 def made_seasons(sizes: Sizes, seed: int, facts: dict[str, Any]) -> Part:

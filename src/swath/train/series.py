@@ -31,7 +31,7 @@ class Plan:
     """How to train. tasks: of deco_input.TASKS; steps of batch rows a task; dates: most observations of a sequence.
 
     thin: least share of observations that a crop prompt keeps, drawn anew each time. value: weight of said values beside
-    classes.
+    classes. deviation: of the first weights, as Deco takes it.
     """
 
     tasks: tuple[str, ...] = ("crop", "forecast", "impute")
@@ -47,6 +47,7 @@ class Plan:
     dim: int | None = None
     depth: int | None = None
     heads: int | None = None
+    deviation: float | None = None
 
 
 EPOCHS = 20
@@ -183,7 +184,7 @@ def _made(series: Mapping[str, Series], plan: Plan, rows: np.ndarray, spaces: Ma
         return Deco(
             plan.size, sensors={k: heard(s.bands) for k, s in series.items()}, tasks=plan.tasks, spaces=spaces,
             statistics=measured({k: s.rows(rows) for k, s in series.items()}), dim=plan.dim, depth=plan.depth,
-            heads=plan.heads, position=plan.position, dates=plan.dates, span=span,  # type: ignore[arg-type]
+            heads=plan.heads, position=plan.position, dates=plan.dates, span=span, deviation=plan.deviation,  # type: ignore[arg-type]
         )  # fmt: skip
 
 
