@@ -60,13 +60,26 @@ def gaps_like(series: Series, seed: int, *, share: float = SHARE) -> tuple[np.nd
     """
     random = np.random.default_rng([seed, 17])
     clear = np.asarray(series.valid.any(2))
+    wanted = float(share * clear.sum())
+    starts = _gaps_of(clear, random)
+    if starts:
+        asked = _laid(clear, starts, series.place, random, wanted)
+        if (asked & clear).sum() >= 0.3 * wanted:
+            words = "gaps as the series' own: runs of dates with all that was missing on them, laid over other dates"
+            return asked, words
+    words = "the series have no gaps: runs of one to four dates were hidden, over all places or half of them"
+    if starts:
+        words = "the series have too few gaps: runs of one to four dates were hidden, over all places or half of them"
+    return _laid(clear, [], series.place, random, wanted), words
+
+
+def _laid(
+    clear: np.ndarray, starts: list[tuple[int, int, int]], place: np.ndarray, random: np.random.Generator, wanted: float
+) -> np.ndarray:
+    """(N, T): gaps laid over dates taken at random until `wanted` clear values are hidden, never all of a series."""
     n, t = clear.shape
-    wanted, asked = share * clear.sum(), np.zeros((n, t), bool)
-    starts = [(i, int(a), int(b)) for i, a, b in _gaps_of(clear, random)]
-    words = "gaps as the series' own: runs of dates with all that was missing on them, laid over other dates"
-    if not starts:
-        words = "the series have no gaps: runs of one to four dates were hidden, over all places or half of them"
-    places, which = np.unique(series.place, return_inverse=True)
+    asked = np.zeros((n, t), bool)
+    places, which = np.unique(place, return_inverse=True)
     for _ in range(40 * t):
         if (asked & clear).sum() >= wanted:
             break
@@ -81,10 +94,9 @@ def gaps_like(series: Series, seed: int, *, share: float = SHARE) -> tuple[np.nd
             lit = np.ones(len(places), bool) if random.random() < 0.3 else random.random(len(places)) < 0.5
             mask = np.repeat(lit[which.ravel()][:, None], length, axis=1)
         asked[:, to : to + length] |= mask
-    least = np.minimum(2, clear.sum(1))  # never all of a series
-    over = (clear & ~asked).sum(1) < least
+    over = (clear & ~asked).sum(1) < np.minimum(2, clear.sum(1))
     asked[over] = False
-    return asked, words
+    return asked
 
 
 def _gaps_of(clear: np.ndarray, random: np.random.Generator) -> list[tuple[int, int, int]]:
