@@ -224,3 +224,10 @@ def test_a_colour_table_colours_the_page_and_nothing_is_written_without_out(tmp_
     before = sorted(p.name for p in tmp_path.iterdir())
     assert swath.describe(path).out == ""
     assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_classes_of_two_legends_are_one_by_their_kind_of_land(after, tmp_path):
+    codes = np.choose(scene(), [0, 80, 10, 40]).astype(np.uint8)
+    other_legend = write(tmp_path / "worldcover.tif", codes, names=None)
+    made = swath.describe([after], since=other_legend, since_legend="worldcover")
+    assert "othing changed" in made.text.text or "o pixel changed" in made.text.text

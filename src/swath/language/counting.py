@@ -10,6 +10,7 @@ import numpy as np
 
 from swath.earth.grid import cell_area
 from swath.errors import LabelError
+from swath.language.legend import Class
 from swath.language.north import CELLS, North
 from swath.language.patches import Patches
 from swath.language.source import Raster, strips
@@ -211,7 +212,7 @@ def count_pair(
     k0, k1 = len(before.legend), len(after.legend)
     made = Moved(np.zeros((CELLS, k0, k1), np.int64), np.zeros((k0, k1)), 0)
     then, now = index_of(before), index_of(after)
-    same = _same_class(before, after)
+    same = same_class(before, after)
     width, height = _sides(after)
     patches = Patches(after.shape, width, height, connectivity=connectivity, kept=LISTED)
     box = after.grid if after.grid is not None and after.grid.crs is not None else None
@@ -234,8 +235,16 @@ def count_pair(
     return made
 
 
-def _same_class(before: Raster, after: Raster) -> np.ndarray:
-    """(K0, K1) whether two classes are one: by their noun, whatever their codes."""
-    a = [c.noun.lower() for c in before.legend.classes]
-    b = [c.noun.lower() for c in after.legend.classes]
-    return np.array([[x == y for y in b] for x in a])
+def same_class(before: Raster, after: Raster) -> np.ndarray:
+    """(K0, K1) whether two classes are one, whatever their codes: by name, or as the only ones of a kind of land in their legends."""
+    a, b = before.legend.classes, after.legend.classes
+    kinds = [[c.concept for c in group] for group in (a, b)]
+
+    def one(x: Class, y: Class) -> bool:
+        if x.noun.lower() == y.noun.lower():
+            return True
+        alone = bool(x.concept) and all(group.count(x.concept) == 1 for group in kinds)
+        named = x.noun.lower() in {c.noun.lower() for c in b} or y.noun.lower() in {c.noun.lower() for c in a}
+        return alone and x.concept == y.concept and not named
+
+    return np.array([[one(x, y) for y in b] for x in a])

@@ -16,7 +16,7 @@ import numpy as np
 
 from swath.earth.grid import area_unit, cell_area
 from swath.errors import FormatError
-from swath.language.counting import Counts, Moved, count, count_pair
+from swath.language.counting import Counts, Moved, count, count_pair, same_class
 from swath.language.legend import Class, Legend
 from swath.language.north import HALVES, QUARTERS, REGIONS, North, north_of
 from swath.language.source import Raster, on_grid, open_raster
@@ -345,13 +345,11 @@ def _checked(made: Raster, last: Raster) -> Raster:
 
 
 def _compared(before: Raster, after: Raster, north: North, connectivity: int, progress: Progress | None) -> Change:
-    from swath.language.counting import _same_class
-
     return Change(
         classes=before.legend.classes,
         counts=count(before, north, connectivity=connectivity, progress=progress),
         moved=count_pair(before, after, north, connectivity=connectivity, progress=progress),
-        same=_same_class(before, after),
+        same=same_class(before, after),
         before=str(before.meta.get("date") or before.name),
         after=str(after.meta.get("date") or after.name),
     )

@@ -115,11 +115,7 @@ def counted(last: Any, first: Any, asked: Mapping[str, Any], progress: Progress 
 
 
 def _said(found: SceneFacts) -> list[str]:
-    notes = (
-        [found.north.words]
-        if found.north.kind == "image" or not found.north.aligned or abs(found.north.turned) > 10
-        else []
-    )
+    notes = [found.north.words]
     if found.simulated:
         notes.append("simulated: the map is of a made world")
     if found.traces():
