@@ -67,7 +67,7 @@ def encoders(batch):
     for target in MODELS.values():
         module, _, attribute = target.partition(":")
         family = getattr(import_module(module), attribute)
-        if hasattr(family, "encode"):  # networks of pairs or series are no encoders
+        if hasattr(family, "encode") and hasattr(family, "example"):  # networks of pairs or series are no encoders
             yield family.example()
     for name in WEIGHTS:
         yield load(name), batch
