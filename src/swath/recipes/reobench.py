@@ -134,7 +134,7 @@ def _tasks(data: Path | None, sizes: Sizes, seed: int) -> tuple[list[tuple[Task,
     found.append((pictures(batch, eurosat.CLASSES, title, tried=sizes.tried, simulated=False, seed=seed), encoders))
     words.append(
         f"{title}: a linear stretch of reflectance and 1 July 2018 were assumed (no file tells); {sizes.tried} pictures of each class "
-        "are made worse, all teach; encoders read the middle 32 x 32 pixels"
+        "are made worse, all teach clean, only these teach augmented heads; encoders read the middle 32 x 32 pixels"
     )
     ground = slovenia.load(data / "eopatch")
     ways: dict[str, Any] = {
