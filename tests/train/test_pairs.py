@@ -201,3 +201,22 @@ def test_the_average_follows_weights_and_batch_statistics():
     share = 1 - 2 / 11
     torch.testing.assert_close(before["conv_1.bn.running_mean"], after["conv_1.bn.running_mean"] - 2 + 2 * share)
     assert batch.target is not None
+
+
+def test_kernels_alone_decay_where_it_is_asked():
+    from swath.objective.loss import Loss
+    from swath.train.fit import Rules, fit
+
+    def nothing(model, batch):
+        return Loss({"zero": sum(p.sum() for p in model.parameters()) * 0.0})
+
+    class Once:
+        def epoch(self, number):
+            yield SChanger.example()[1]
+
+    for only, kept in ((True, True), (False, False)):
+        model = torch.nn.Conv2d(3, 2, 3)
+        before = {k: v.clone() for k, v in model.state_dict().items()}
+        fit(model, Once(), nothing, Rules(epochs=1, warmup=1, decay=0.5, kernels_only=only))
+        assert not torch.equal(model.weight, before["weight"])
+        assert torch.equal(model.bias, before["bias"]) == kept
