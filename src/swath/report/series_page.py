@@ -272,6 +272,8 @@ def _cube(one: Any, seen: Look, verb: str, *, several: bool) -> list[str]:
             )
         )
     out.append(f"<section><h2>{e(head)}Every method</h2><div class='scroll'>{_methods(one)}</div></section>")
+    if len(one.series.bands) > 1:
+        out.append(f"<section><h2>{e(head)}RMSE by band</h2><div class='scroll'>{_bands(one)}</div></section>")
     return out
 
 
@@ -294,6 +296,19 @@ def _methods(one: Any) -> str:
         )
         rows.append(f"<tr{own}><th>{e(j.name)}</th>{shown}</tr>")
     head = "<tr><th>method</th><th>RMSE</th><th>MAE</th><th>CRPS</th><th>RMSE against the best plain one</th></tr>"
+    return f'<table class="outcome"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def _bands(one: Any) -> str:
+    """Every method's RMSE on each band, in the band's own unit."""
+    e = html.escape
+    names = [f"{b.name}" + (f" ({b.units})" if b.units not in ("1", "") else "") for b in one.series.bands]
+    rows = []
+    for j in one.judged:
+        own = ' class="chosen"' if j.name == one.best.name else ""
+        cells = "".join(f'<td title="{e(c.method)}">{f"{c.value:.4g}" if c.defined else "-"}</td>' for c in j.by_band)
+        rows.append(f"<tr{own}><th>{e(j.name)}</th>{cells}</tr>")
+    head = "<tr><th>method</th>" + "".join(f"<th>{e(n)}</th>" for n in names) + "</tr>"
     return f'<table class="outcome"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
 
 
