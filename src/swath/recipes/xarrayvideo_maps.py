@@ -79,6 +79,7 @@ def _thinned(path: Path, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 def picture(found: Sequence[dict[str, Any]], path: Path) -> None:
     """Loss against bits a value, with its interval, for each coder."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     from swath.report.plots import COLOURS, few_colours
 
@@ -93,10 +94,14 @@ def picture(found: Sequence[dict[str, Any]], path: Path) -> None:
             x, value, yerr=np.maximum(spans, 0), fmt="o-", color=COLOURS[k], capsize=4, label=coder, linewidth=1.2
         )
         for f in mine:
-            axis.annotate(f"{f['word']}, {f['psnr']:.0f} dB", (f["bits"], f["loss"].value), xytext=(5, 5),
+            axis.annotate(f"{f['word']}, {f['psnr']:.0f} dB", (f["bits"], f["loss"].value), xytext=(5, -13 if k else 7),
                           textcoords="offset points", fontsize=7)  # fmt: skip
     axis.axhline(0, color="#888", linewidth=1)
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.margins(x=0.18)
     axis.set_xlabel("bits a value")
     axis.set_ylabel("accuracy: original minus decoded")
     axis.legend(fontsize=8)

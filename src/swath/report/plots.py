@@ -96,7 +96,7 @@ def maps(
     return path
 
 
-def few_colours(path: Path, colours: int = 64) -> Path:
+def few_colours(path: Path, colours: int = 256) -> Path:
     """The same picture as a PNG of so many colours: a plot needs no more, and is a third of the size."""
     from PIL import Image
 
