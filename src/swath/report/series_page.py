@@ -262,7 +262,7 @@ def _cube(one: Any, seen: Look, verb: str, *, several: bool) -> list[str]:
         out.append(_figure(f"{head}How far off", plots.errors(kinds, methods, one.best.name, unit), words))
     if one.curve:
         words = (
-            f"How often intervals held, on places and moments that they were not learned from. {one.coverage.method}."
+            f"How often intervals held, on places and moments that they were not learned from: {one.coverage.method}."
         )
         out.append(
             _figure(
