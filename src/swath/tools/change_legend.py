@@ -127,9 +127,12 @@ def of_classes(classes: Sequence[str]) -> Legend:
 def of_labels(names: Sequence[str]) -> tuple[Legend, np.ndarray]:
     """The legend that labels of pairs tell, and the code (K,) of each label class.
 
-    names: "no change" (or 0, unchanged, stable), "change" (or 1, 255), kinds by any name, or "FOREST to FIELD".
+    names: "no change" (or 0, unchanged, stable), "change" (or 1, 255), kinds by any name, or "FOREST to FIELD"; numbers from 1 on
+    without 0 are the codes of a change map (1 no change).
     Raises LabelError where no class means no change, or none change.
     """
+    if _own_codes(names):
+        names = [SAME if n == "1" else CHANGE if len(names) == 2 else n for n in names]
     parts = [_parsed(n) for n in names]
     same = [p is None for p in parts]
     if not any(same) or all(same):
@@ -155,6 +158,13 @@ def of_labels(names: Sequence[str]) -> tuple[Legend, np.ndarray]:
     return legend, np.array(codes)
 
 
+def _own_codes(names: Sequence[str]) -> bool:
+    """Whether bare numbers are the codes of a change map: 1 (no change) and 2 or more, without 0."""
+    return (
+        len(names) > 1 and all(n.isdigit() for n in names) and "1" in names and "0" not in names and "255" not in names
+    )
+
+
 def _parsed(name: str) -> tuple[str, str] | None:
     """(from, to), ("", name) for a kind without them, None for no change."""
     plain = name.strip().casefold()
@@ -172,8 +182,14 @@ def _stays(name: str) -> tuple[str, str] | None:
     return (parts[0], parts[0]) if len(parts) == 2 and parts[0].casefold() == parts[1].casefold() else None
 
 
-def kind_of(name: str, legend: Legend) -> int:
-    """The code that a value of the truth means: 1 no change, a kind's code, or -1 for change of a kind not in the legend."""
+def kinds_of(names: Sequence[str], legend: Legend) -> list[int]:
+    """The code that each value of the truth means: 1 no change, a kind's code, or -1 for change of a kind not in the legend."""
+    if _own_codes(names):
+        return [int(n) if int(n) in legend.names else -1 for n in names]
+    return [_kind_of(n, legend) for n in names]
+
+
+def _kind_of(name: str, legend: Legend) -> int:
     parsed = _parsed(name)
     if parsed is None:
         return NO_CHANGE

@@ -11,7 +11,7 @@ import numpy as np
 
 from swath.errors import LabelError
 from swath.estimate import Estimate, block_bootstrap, undefined
-from swath.tools.change_legend import NO_CHANGE, Legend, kind_of
+from swath.tools.change_legend import NO_CHANGE, Legend, kinds_of
 
 if TYPE_CHECKING:
     from swath.assess.reference import Reference
@@ -103,7 +103,7 @@ def _coded(found: Reference, legend: Legend) -> tuple[np.ndarray, bool]:
     """(n,) codes of the change map that the truth names, and whether kinds are told (else 1 and 2)."""
     text = np.array([_text(v, found.titles) for v in found.value])
     names, where = np.unique(text, return_inverse=True)
-    codes = [kind_of(n, legend) for n in names]
+    codes = kinds_of([str(n) for n in names], legend)
     own = {NO_CHANGE, *(k.code for k in legend.kinds)}
     kinds = len(legend.kinds) > 1 and all(c in own for c in codes) and not all(c == NO_CHANGE for c in codes)
     if not kinds:
