@@ -349,7 +349,8 @@ def by_pairs(pair: Pair, source: Any, asked: Mapping[str, Any], progress: Progre
     else:
         say.append("all labels stand in one place: nothing is left to judge the change in")
     way = _pairs_way(pair, cubes, work, legend, codes, spectral, windows, asked, say, simulated=simulated)
-    return replace(way, scores=scores)
+    trained = None if work.labels is None else (work.labels.row, work.labels.column)
+    return replace(way, scores=scores, trained=trained)
 
 
 def _pairs_way(

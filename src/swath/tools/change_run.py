@@ -60,7 +60,9 @@ def run(items: list[Any], reading: Reading, asked: dict[str, Any], job: Job, pro
     if way.scores:
         judged = "By the labels themselves, in places that training had not seen."
     if asked["truth"] is not None:
-        scores, assessed, how = change_truth.by_truth(folder, way.legend, asked, say, simulated=simulated)
+        scores, assessed, how = change_truth.by_truth(
+            folder, way.legend, asked, say, simulated=simulated, trained=way.trained
+        )
         judged = f"By the truth: {how}."
         if assessed is not None:
             made.append(write_json(folder / "assessment.json", assessed))

@@ -21,10 +21,17 @@ __all__ = ["by_folds", "by_truth", "labelled", "scores"]
 
 
 def by_truth(
-    folder: Path, legend: Legend, asked: Mapping[str, Any], say: list[str], *, simulated: bool
+    folder: Path,
+    legend: Legend,
+    asked: Mapping[str, Any],
+    say: list[str],
+    *,
+    simulated: bool,
+    trained: tuple[Any, Any] | None = None,
 ) -> tuple[dict[str, Estimate], dict[str, Any] | None, str]:
     """Scores by `--truth`, the record with design-based areas where the sample allows one, and how it was judged.
 
+    trained: rows and columns of pixels that were trained on: the truth does not judge there.
     Raises LabelError or DesignError when the truth cannot judge.
     """
     from swath.assess import reference as references
@@ -41,7 +48,7 @@ def by_truth(
         raise LabelError(
             rule="truth lies where the change has an answer", got="none of it does", remedy="give other truth"
         )
-    if lost := int((~fine).sum()):
+    if lost := int((said == 0).sum()):
         say.append(f"{lost:,} units of the truth lie where the change has no answer")
     place, how = references.places(found, made.shape)
     codes = [NO_CHANGE, *(k.code for k in legend.kinds)] if kinds else [NO_CHANGE, 2]

@@ -26,6 +26,7 @@ class Way:
     bands: codes of the bands of probability.tif from the second on. classes, class_codes: of class maps of both dates.
     fingerprint: what decides the numbers. facts: for change.json. kept: what goes to model/, as `baseline.keeping` takes it.
     has_shift: doubt.tif tells which change a shift explains; pictures: both dates are scenes that can be shown.
+    trained: rows and columns of the pixels whose change was learned from: a truth does not judge there.
     margin: share of the ground that may be told wrong beyond what the probabilities say, as few labels leave open.
     written: files that learning left in the folder. number: unit of difference.tif. reason: why areas have no interval.
     scores: of the labels themselves, in places left out.
@@ -49,6 +50,7 @@ class Way:
     kept: tuple[Any, Any] | None = None
     scores: Mapping[str, Estimate] = field(default_factory=dict)
     margin: float = 0.0
+    trained: tuple[Any, Any] | None = None
     number: str = ""
     written: tuple[Any, ...] = ()
     reason: str = ""
