@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -80,7 +80,8 @@ def _score(counts: Sequence[Counts]) -> Estimate:
         words = f"pooled counts, threshold 0.5, cities of {len(counts)} seeds"
         return block_bootstrap(parts, f1, method=words, simulated=True)
     scores = [float(f1(c.matrix.sum(0))) for c in counts]
-    return mean(scores, method="pooled counts, threshold 0.5, mean over draws of labelled blocks; three pairs")
+    found = mean(scores, method="pooled counts, threshold 0.5, mean over draws of labelled blocks; three pairs")
+    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high)) if np.isfinite(found.low) else found
 
 
 def _gain(ours: Sequence[Counts], theirs: Sequence[Counts]) -> Estimate:
