@@ -101,7 +101,7 @@ def run(scale: str, out: Path, *, data: Path | None = None, seed: int = 0, progr
         facts[title] = {"windows": len(windows), "scenes": len({w.scene for w in windows}), **counted, **alarms}
         verdicts += _verdicts(title, rows)
     first = next(iter(sets.values()))[0]
-    told_best = max(first, key=lambda w: len(w.facts.ranking()))
+    told_best = max(first, key=_telling)
     figures = {"caption.png": picture(told_best, out / "caption.png"), "errors.png": curve(curves, out / "errors.png")}
     if scale == "paper":
         _as_published(first[0].facts, out, facts)
@@ -161,6 +161,12 @@ def _told(title: str, windows: Sequence[Window], seeds: int, simulated: bool) ->
         counted[f"words, {name}"] = len({t for text in group for t in tokens(text)})
     counted["captions"] = len(texts["grammar"])
     return rows, counted
+
+
+def _telling(window: Window) -> tuple[bool, int]:
+    """How much a window has to show: classes with names that people know, and many of them."""
+    there = [window.facts.classes[k] for k in window.facts.ranking()]
+    return bool(there) and all(c.concept for c in there), len(there)
 
 
 def _as_published(facts: SceneFacts, out: Path, told: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ def _naip(path: Path, most: int, earlier: Path | None) -> list[Window]:
     codes, valid, grid = _thresholds(path)
     before = _thresholds(earlier)[0] if earlier is not None else None
     names = {1: "water", 2: "vegetation cover", 3: "bare ground"}
-    return _windows(codes, valid, grid, names, f"NAIP {path.stem[-8:-4]}", "naip", 70, most, before)
+    return _windows(codes, valid, grid, names, "NAIP, three dates", "naip", 70, most, before)
 
 
 def _thresholds(path: Path) -> tuple[np.ndarray, np.ndarray, Any]:

@@ -71,4 +71,7 @@ def curve(sets: Mapping[str, Any], path: Path) -> str:
             for name, values in found.items()
         }  # fmt: skip
     lines(panels, path, x="right pixels of the map, %", y="claims true of the map without errors, %")
-    return "What a caption is worth when the map has errors: claims of captions of spoiled maps, held against the map itself."
+    return (
+        "What a caption is worth when the map has errors: claims of captions of spoiled maps, held against the map itself. "
+        "With slack: shares may be off by 5 points, areas by a tenth."
+    )

@@ -147,7 +147,7 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _slack(c: Claim) -> Claim:
-    """Shares may be off by 5 points, areas and lengths by a tenth."""
+    """With slack: shares may be off by 5 points, areas and lengths by a tenth."""
     if c.unit == "%":
         return replace(c, low=c.low - 5, high=c.high + 5, window=None)
     return replace(c, low=0.9 * c.low, high=1.1 * c.high, window=None) if c.unit in ("ha", "pixel", "m") else c
@@ -177,9 +177,9 @@ def errors(
             part[0], part[1] = part[0] + sum(w.facts.pixels([k]) > 0 for k in named), part[1] + len(named)
         words = {
             "plain": "caption, plain",
-            "slack": "caption, plain, numbers with slack",
+            "slack": "caption, with slack",
             "levels": "caption, size words",
-            "list": "one template with numbers",
+            "list": "one template",
             "names": "class names alone",
         }
         for style, parts in hits.items():
