@@ -154,7 +154,7 @@ def test_a_large_scene_is_tried_in_windows_around_its_truth(made: Any, tmp_path:
     assert plan.windows == 2
     assert plan.pixels < 0.8 * truth.size
     found = swath.stress(
-        str(made[0] / "model"), [str(scene)], truth=str(held), out=str(tmp_path / "s"), only=["scale"], levels=["2"]
+        str(made[0] / "model"), [str(scene)], truth=str(held), out=str(tmp_path / "s"), only="scale", levels="2"
     )
     assert found.clean.value > 0.8
     assert abs(found.drops["scale"].value) < 0.25

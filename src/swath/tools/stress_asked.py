@@ -19,6 +19,7 @@ def chosen(only: Sequence[str] | None) -> list[str]:
     """The corruptions to try, all by default. Raises SwathError for an unknown one."""
     from swath.transform.severity import ALL
 
+    only = only.split(",") if isinstance(only, str) else only
     names = [str(n).strip().replace(" ", "_").replace("-", "_") for n in only or ALL]
     if unknown := [n for n in names if n not in ALL]:
         raise SwathError(rule=f"corruptions are {', '.join(ALL)}", got=", ".join(unknown), remedy="choose among them")
@@ -27,6 +28,7 @@ def chosen(only: Sequence[str] | None) -> list[str]:
 
 def levels_of(levels: Sequence[Any] | None) -> list[int]:
     """The levels to try, 1 to 5 by default. Raises SwathError for others."""
+    levels = levels.split(",") if isinstance(levels, str) else levels
     try:
         found = sorted({int(v) for v in (levels or range(1, 6))})
     except ValueError:
