@@ -23,7 +23,7 @@ from swath.recipes import schanger_tasks as sets
 from swath.recipes.schanger_rows import SCN, SCRATCH, Counts, curves, published, rows_of, verdicts_of
 from swath.recipes.schanger_tasks import CITIES, Scene, Task
 from swath.report.outcome import Card, Outcome
-from swath.report.plots import lines, maps
+from swath.report.plots import few_colours, lines, maps
 from swath.train.course import Course, learn
 
 __all__ = ["CARD", "SCALES", "Sizes", "run"]
@@ -157,7 +157,7 @@ def _waters(sizes: Sizes, data: Path, seed: int, out: Path) -> dict[str, str]:
     found = sets.waters(data, lambda pieces: _segmenter(sizes, pieces, seed, **channels))
     if not found:
         return {}
-    maps(found, out / "water.png", heads=("before", "after", "index differs", "|p1 - p2|"))
+    few_colours(maps(found, out / "water.png", heads=("before", "after", "index differs", "|p1 - p2|")))
     return {"water.png": "real pairs without a change mask: pseudo-labels by a water index of both dates, no score"}
 
 
@@ -240,4 +240,4 @@ def _picture(scenes: Sequence[Scene], said: Mapping[str, Sequence[np.ndarray]], 
         told = [said[m][i] for m in (SCN, SCRATCH, KINDS[1], "|p1 - p2| of the segmenter")]
         rows[f"city {n + 1}"] = [*seen, *(np.asarray(p, float) for p in (scene.truth, *told))]
     heads = ("before", "after", "truth", "SCN", "scratch", "FC-Siam-diff", "|p1 - p2|")
-    maps(rows, path, heads=heads)
+    few_colours(maps(rows, path, heads=heads))

@@ -18,7 +18,7 @@ from swath.report.plots import COLOURS, Line
 
 __all__ = ["SCN", "SCRATCH", "Counts", "curves", "published", "rows_of", "verdicts_of"]
 
-SCN, SCRATCH = "SChanger from single dates (SCN)", "SChanger from nothing"
+SCN, SCRATCH = "SChanger by SCN", "SChanger from nothing"
 OTHERS = (SCRATCH, *KINDS, "|p1 - p2| of the segmenter", "logistic regression, stacked", "change vectors + Otsu")
 ABLATED = (f"{SCN}, fusion begun at random", f"{SCRATCH}, attention map 1")
 
@@ -163,7 +163,7 @@ def curves(rows: Sequence[Row], *, shifts: bool = False) -> dict[str, dict[str, 
             if some:
                 x, e = [s[0] for s in some], [s[1] for s in some]
                 band = method in (SCN, SCRATCH, KINDS[1])
-                style = "-" if method.startswith("SChanger") else "--" if method in KINDS else ":"
+                style = "o-" if method.startswith("SChanger") else "o--" if method in KINDS else "o:"
                 panels.setdefault(f"{data} (simulated)" if e[0].simulated else data, {})[method] = Line(
                     x, [v.value for v in e], [v.low for v in e] if band else None, [v.high for v in e] if band else None,
                     style, COLOURS[i % len(COLOURS)],

@@ -201,7 +201,7 @@ def waters(data: Path, learn: Callable[[Sequence[Piece]], Any]) -> dict[str, lis
             [Piece({SINGLE: d}, seen, (i > level).astype(np.int8), bands) for d, i in zip(dates, index, strict=True)]
         )
         pixels = [pixels_of(d[None], seen[None], replace(_LIKE, bands=bands)) for d in dates]
-        pictures = [np.clip(d[list(shown)].transpose(1, 2, 0) / 255, 0, 1) for d in dates]
+        pictures = [np.clip(d[list(shown), ::2, ::2].transpose(1, 2, 0) / 255, 0, 1) for d in dates]
         apart = (index[0] > level) != (index[1] > level)
         found[place] = [*pictures, apart.astype(float), whole(model, *pixels)[0][0, 0]]
     return found
