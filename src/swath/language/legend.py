@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from swath.errors import LabelError
 from swath.language.nouns import CONCEPTS, concept_of, family_of, plain
 
-__all__ = ["KNOWN", "Class", "Legend", "legend_of", "read_legend"]
+__all__ = ["KNOWN", "Class", "Legend", "colours_of", "legend_of", "read_legend"]
 
 Colour = tuple[int, int, int]
 MOST = 256
@@ -265,3 +265,25 @@ _PLAIN = {
 def _plainly(c: Class) -> bool:
     """Whether a class is the concept itself, not a special kind of it ("flooded vegetation" keeps its own name)."""
     return c.noun.lower() in {w for w, _ in CONCEPTS[c.concept].write} | _PLAIN
+
+
+_USUAL = {
+    "water": (26, 110, 190), "tree": (38, 115, 50), "shrub": (176, 160, 80), "grass": (150, 200, 90), "crop": (245, 205, 90),
+    "built": (205, 50, 45), "bare": (190, 178, 160), "snow": (235, 242, 248), "wetland": (70, 160, 160), "mangrove": (20, 160, 110),
+    "moss": (205, 190, 140), "rangeland": (224, 190, 150), "road": (110, 110, 115), "cloud": (215, 215, 220),
+}  # fmt: skip
+
+
+def colours_of(classes: Sequence[Class]) -> list[Colour]:
+    """A colour for each class: its own, else the usual one of its kind of land where no other has it, else of the palette."""
+    from swath.earth.colour import palette
+
+    concepts = [c.concept for c in classes]
+    taken = {c.colour for c in classes if c.colour is not None}
+    spare = iter(palette(len(classes)))
+    made: list[Colour] = []
+    for c in classes:
+        usual = _USUAL.get(c.concept) if concepts.count(c.concept) == 1 else None
+        own = c.colour or (usual if usual not in taken else None)
+        made.append(own or next(spare))
+    return made

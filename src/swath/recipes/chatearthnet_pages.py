@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from swath.earth.colour import palette
 from swath.language.caption import say
 from swath.language.claim import window_of
+from swath.language.legend import colours_of
 from swath.recipes.chatearthnet_maps import Window
 from swath.report.plots import Line, lines
 
@@ -28,8 +28,7 @@ def picture(window: Window, path: Path) -> str:
     spoken = [i for i, c in enumerate(text.claims) if c and c[0].region != "scene"] or [0]
     chosen = spoken[min(1, len(spoken) - 1)]
     top, bottom, left, right = window_of(text.claims[chosen][0], f)
-    spare = palette(len(f.classes))
-    colours = np.array([c.colour or spare[k] for k, c in enumerate(f.classes)], np.uint8)
+    colours = np.array(colours_of(f.classes), np.uint8)
     index = np.searchsorted([c.code for c in f.classes], window.codes)
     shown = np.where(window.valid[..., None], colours[np.minimum(index, len(colours) - 1)], 255)
     figure = Figure(figsize=(9.2, 4.4), layout="constrained")

@@ -244,7 +244,7 @@ def page(
         places=facts.north.words[:1].upper() + facts.north.words[1:] + ".",
         picture=f"The picture shows every {step}th pixel." if step > 1 else "",
         hint="Point at a sentence, or step to it with Tab: the part of the map that it speaks of stays bright.",
-        lines=text.style in ("list", "chatearthnet"), notes=notes, judged=judged,
+        lines=text.style in ("list", "chatearthnet"), notes=[n for n in notes if n != facts.north.words], judged=judged,
         judged_title="The text that was checked", omitted=[] if verdicts is None else verdicts.omitted,
         transitions=_transitions(facts), questions=asks, simulated=facts.simulated,
     )  # fmt: skip
@@ -276,16 +276,15 @@ def _transitions(facts: SceneFacts) -> list[tuple[str, str, str]]:
 
 def picture(last: Any, asked: Mapping[str, Any], facts: SceneFacts) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
     """The map in its classes' colours, thinned to at most 700 pixels a side: (h, w, 4) uint8; colours by class."""
-    from swath.earth.colour import palette
     from swath.language.counting import index_of
+    from swath.language.legend import colours_of
     from swath.language.source import cropped, open_raster, strips
 
     path = map_file(last)
     made = open_raster(last if path is None else path, asked["legend"], safe=asked["safe"])
     if asked["area"] is not None:
         made = cropped(made, *_window(made, asked["area"]))
-    spare = palette(len(facts.classes))
-    colours = [c.colour or spare[k] for k, c in enumerate(facts.classes)]
+    colours = colours_of(facts.classes)
     step = max(1, math.ceil(max(facts.shape) / LONGEST))
     index = index_of(made)
     rows = []
