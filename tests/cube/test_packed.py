@@ -238,6 +238,8 @@ def bomb(header):
         lambda h: h["grids"][0].update(dtype="float64"),
         lambda h: h["grids"][0].update(groups=[[0, 0]]),
         lambda h: h["grids"][0].update(affine=[float("1e999")] * 6),
+        lambda h: h["grids"][0].update(affine=[1e308, 0, 0, 0, 1, 0], crs="EPSG:32633"),
+        lambda h: h["grids"][0].update(affine=[0, 0, 0, 0, 0, 0]),
         lambda h: h["grids"][0].update(affine=[1, 0, 0, 0, 1, 0], crs="no CRS at all"),
         lambda h: h["grids"][0].update(time=[1, 2]),
         lambda h: h["grids"][0].update(bands=[{}]),

@@ -225,12 +225,20 @@ def _broken(grid: Grid) -> str:
         return f"{len(grid.bands)} bands, of which {len(members)} are coded, for {b}"
     if grid.time is not None and len(grid.time) != t:
         return f"{len(grid.time)} dates for {t}"
-    if grid.affine is not None and (len(grid.affine) != 6 or not np.isfinite(grid.affine).all()):
+    if grid.affine is not None and not _is_transform(grid.affine):
         return "a transform that is none"
     if any(c > n for c, n in zip(grid.chunk, (t, h, w), strict=True)):
         return f"chunks of {grid.chunk} for {grid.shape}"
     largest = max(len(g) for g in grid.groups) * int(np.prod(grid.chunk, dtype=object)) * grid.coded.itemsize
     return f"chunks of {largest:,} bytes" if largest > MOST_CHUNK else ""
+
+
+def _is_transform(numbers: tuple[float, ...]) -> bool:
+    """Six numbers that some place on some planet can have, and that do not flatten a pixel."""
+    if len(numbers) != 6 or not all(abs(v) < 1e15 for v in numbers):
+        return False
+    a, b, _, d, e, _ = numbers
+    return abs(a * e - b * d) > 1e-30
 
 
 @dataclass(frozen=True, slots=True)
