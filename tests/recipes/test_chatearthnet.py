@@ -30,7 +30,11 @@ def test_lies_in_held_out_wordings_are_found_and_truths_are_left_alone(outcome):
 
 
 def test_claims_of_a_map_with_errors_are_worth_less(outcome):
-    at = {r.metric: r.estimate.value for r in outcome.rows if r.method == "caption, plain" and "pixels are right" in r.metric}
+    at = {
+        r.metric: r.estimate.value
+        for r in outcome.rows
+        if r.method == "caption, plain" and "pixels are right" in r.metric
+    }
     assert at["claims true when 100 % of pixels are right"] == 1
     assert at["claims true when 70 % of pixels are right"] < 0.9
 
