@@ -48,6 +48,15 @@ def by_truth(
         raise LabelError(
             rule="truth lies where the change has an answer", got="none of it does", remedy="give other truth"
         )
+    if trained is not None:
+        known = np.zeros(made.shape, bool)
+        known[trained] = True
+        taught = fine & known[found.row, found.column]
+        if (fine & ~taught).sum() == 0:
+            say.append("the truth lies on the labels that were trained on: it is too good to judge by")
+        elif taught.any():
+            say.append(f"{int(taught.sum()):,} units of the truth lie on pixels that were trained on: not judged there")
+            fine &= ~taught
     if lost := int((said == 0).sum()):
         say.append(f"{lost:,} units of the truth lie where the change has no answer")
     place, how = references.places(found, made.shape)
