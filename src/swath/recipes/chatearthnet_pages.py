@@ -31,7 +31,7 @@ def picture(window: Window, path: Path) -> str:
     colours = np.array(colours_of(f.classes), np.uint8)
     index = np.searchsorted([c.code for c in f.classes], window.codes)
     shown = np.where(window.valid[..., None], colours[np.minimum(index, len(colours) - 1)], 255)
-    figure = Figure(figsize=(9.2, 4.4), layout="constrained")
+    figure = Figure(figsize=(9.2, 4.9), layout="constrained")
     one, two = figure.subplots(1, 2, width_ratios=(1, 1.25))
     one.imshow(shown, interpolation="nearest")
     one.add_patch(_frame(left, top, right - left, bottom - top))
@@ -48,7 +48,7 @@ def picture(window: Window, path: Path) -> str:
         two.text(
             0, y, "\n".join(block), va="top", fontsize=8.6, weight=weight, color="black" if i == chosen else "#33404c"
         )
-        y -= 0.047 * len(block) + 0.016
+        y -= 0.042 * len(block) + 0.014
     figure.savefig(path, dpi=110)
     return f"A window of {window.scene} and its caption (style places); the sentence in bold speaks of the framed part."
 
