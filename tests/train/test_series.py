@@ -80,8 +80,8 @@ def test_the_best_accuracy_of_made_seasons_is_that_of_the_stated_probabilities()
 
 @pytest.mark.slow
 def test_with_enough_labels_it_comes_within_three_points_of_the_best_and_fills_better_than_lines():
-    season, test = made.seasons(4000, 11), made.seasons(2000, 12)
-    plan = Plan(("crop", "impute"), steps=500, seed=1)
+    season, test = made.seasons(3000, 11), made.seasons(2000, 12)
+    plan = Plan(("crop", "impute"), steps=300, seed=1)
     model, _ = fit_series(series_of(season), plan, target=season.target, classes=made.CLASSES)
     best = made.posterior(test).argmax(1) == test.target
     ours = model.classify(series_of(test)).argmax(1) == test.target
