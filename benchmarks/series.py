@@ -67,12 +67,13 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
 
     names = list(dict.fromkeys(m["name"] for found in results.values() for m in found[0]["methods"]))
     rows = [(name, *(_cell(found, name) for found in results.values())) for name in names]
-    ours = [next(m for m in found[0]["methods"] if m["name"] == names[-1]) for found in results.values()]
-    rows.append(("  against the best plain one", *(interval(r["difference"]) for r in ours)))
-    taken = [list(dict.fromkeys(found[0]["chosen"].values())) for found in results.values()]
-    rows.append(("  taken where others saw the date", *(t[0] for t in taken)))
-    if any(len(t) > 1 for t in taken):
-        rows.append(("  taken where none did", *(t[-1] for t in taken)))
+    for seed in range(max(map(len, results.values()))):
+        ours = [next(m for m in found[seed]["methods"] if m["name"] == names[-1]) for found in results.values()]
+        rows.append((f"  less the best plain one, seed {seed}", *(interval(r["difference"]) for r in ours)))
+        taken = [list(dict.fromkeys(found[seed]["chosen"].values())) for found in results.values()]
+        rows.append((f"  taken, seed {seed}", *(t[0] for t in taken)))
+        if any(len(t) > 1 for t in taken):
+            rows.append(("    where nobody saw the date", *(t[-1] for t in taken)))
     held = [[r["coverage"]["value"] for r in found if r["coverage"]["value"] is not None] for found in results.values()]
     rows.append(("  intervals at 0.90 held", *(f"{np.mean(h):.3f}" if h else "-" for h in held)))
     return aligned(["RMSE", *results], rows)
