@@ -64,7 +64,7 @@ def test_without_labels_change_is_found_and_everything_is_written(made, tmp_path
     truth = json.loads((made / "share.json").read_text())
     assert got.changed.low <= truth * got.changed.n <= got.changed.high
     assert got.changed.unit == "ha"
-    assert got.scores["recall"].value > 0.9
+    assert got.scores["recall"].value > 0.8
     assert got.changed.simulated
     wanted = {
         "change.json", "change.qml", "change.tif", "doubt.tif", "objects.gpkg", "probability.tif", "report.html",
