@@ -15,12 +15,12 @@ import numpy as np
 
 from swath.assess.calibrate import LEVEL, threshold
 from swath.assess.hidden import Cases
-from swath.estimate import MIN_PLACES, Estimate, undefined
+from swath.assess.resampled import ends_of, resampled, units_of
+from swath.estimate import Estimate, undefined
 from swath.metric.series import LEVELS, bin_of, crps_of_quantiles
 
 __all__ = ["Intervals", "Judged", "choose", "edges_of", "intervals", "judge", "kinds_of", "scaled_of", "spliced"]
 
-DRAWS = 1000
 FEWEST = 60  # cases of a kind below which it borrows from all of its sort
 _MOST = 6000  # cases of one kind that a threshold is learned from
 
@@ -299,46 +299,13 @@ def _coverage(cases: Cases, held: np.ndarray, which: np.ndarray, words: str, sim
     parts = np.zeros((cases.place.max() + 1, cases.moments, 2))
     np.add.at(parts, (cases.place[use], cases.moment[use]), np.stack([held[use], np.ones(n)], axis=-1))
     value = float(held[use].mean())
-    drawn = _resampled(parts, seed)
+    drawn = resampled(parts, seed)
     bare = Estimate(value, "1", n=n, method=words, simulated=simulated)
     if drawn is None:
         return replace(bare, reason="no interval: too few places and moments to resample")
     share = drawn[:, 0] / np.maximum(drawn[:, 1], 1e-12)
-    low, high = _ends(share[drawn[:, 1] > 0], _units(parts))
+    low, high = ends_of(share[drawn[:, 1] > 0], units_of(parts))
     return replace(bare, low=max(0.0, min(low, value)), high=min(1.0, max(high, value)))
-
-
-def _resampled(parts: np.ndarray, seed: int) -> np.ndarray | None:
-    """(D, ...) sums of parts (P, G, ...) with places and moments drawn anew; one of the two alone where the other is few."""
-    random = np.random.default_rng([seed, 61])
-    p, g = parts.shape[:2]
-    seen_p, seen_g = parts.any(tuple(range(1, parts.ndim))), parts.any((0, *range(2, parts.ndim)))
-    parts = parts[seen_p][:, seen_g]
-    p, g = parts.shape[:2]
-    if max(p, g) < MIN_PLACES:
-        return None
-    by_p = random.multinomial(p, np.full(p, 1 / p), DRAWS) if p >= MIN_PLACES else np.ones((DRAWS, p))
-    by_g = random.multinomial(g, np.full(g, 1 / g), DRAWS) if g >= MIN_PLACES else np.ones((DRAWS, g))
-    flat = parts.reshape(p, -1)
-    half = (by_p.astype(float) @ flat).reshape(DRAWS, g, -1)
-    return np.asarray(np.einsum("dg,dgx->dx", by_g.astype(float), half).reshape(DRAWS, *parts.shape[2:]))
-
-
-def _units(parts: np.ndarray) -> int:
-    seen = (int(parts.any(tuple(range(1, parts.ndim))).sum()), int(parts.any((0, *range(2, parts.ndim))).sum()))
-    return min([s for s in seen if s >= MIN_PLACES] or [MIN_PLACES])
-
-
-def _ends(values: np.ndarray, units: int, level: float = 0.95) -> tuple[float, float]:
-    """Percentile ends, widened for few units (Hesterberg 2015, section 5.3)."""
-    from scipy.special import ndtr, stdtrit
-
-    tail = float(ndtr(math.sqrt(units / (units - 1)) * stdtrit(units - 1, (1 - level) / 2)))
-    values = values[np.isfinite(values)]
-    if len(values) < 0.9 * DRAWS:
-        return math.nan, math.nan
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -396,7 +363,7 @@ class _Table:
         """Of resamples; None where units are too few."""
         p, g = self.count.shape[:2]
         whole = np.concatenate([self.parts.reshape(p, g, -1), self.count.reshape(p, g, -1)], axis=-1)
-        found = _resampled(whole, seed)
+        found = resampled(whole, seed)
         if found is None:
             return None
         n = int(np.prod(self.parts.shape[2:]))
@@ -419,7 +386,7 @@ class _Table:
     @property
     def units(self) -> int:
         """The fewer of places and moments that are enough to resample."""
-        return _units(self.count)
+        return units_of(self.count)
 
 
 def _mean(values: np.ndarray, axis: int) -> np.ndarray:
@@ -476,7 +443,7 @@ class _Sayer:
             return replace(
                 bare, reason=f"no interval: {places} places and {moments} {self._moments} are too few to resample"
             )
-        low, high = _ends(drawn, self.table.units)
+        low, high = ends_of(drawn, self.table.units)
         if not (math.isfinite(low) and math.isfinite(high)):
             return replace(bare, reason="no interval: undefined in more than a tenth of the resamples")
         return replace(

@@ -12,7 +12,8 @@ from swath.errors import SwathError
 from swath.tools.fill import Series, SeriesResult, finish
 from swath.tools.job import Job, Progress
 from swath.tools.scenes import Opened
-from swath.tools.series import CHOICE, Learned, checked, learn, named, write
+from swath.tools.series import CHOICE, Learned, checked, learn
+from swath.tools.series_write import named, write
 
 if TYPE_CHECKING:
     import xarray as xr
