@@ -96,7 +96,7 @@ def _names(cube: xr.DataArray) -> list[str]:
 
 def _with_bands(pair: Pair, model: Any, asked: Mapping[str, Any]) -> Pair:
     """The pair with the bands that the network reads, in its order; the after date under the before date's names."""
-    from swath.tools.change_learned import fit_together
+    from swath.tools.change_radiometry import fit_together
 
     needs = getattr(model, "needs", None)
     wanted = [str(b) for b in getattr(needs, "bands", ())]
@@ -121,7 +121,7 @@ def learned(pair: Pair, folder: Path, asked: Mapping[str, Any], progress: Progre
     Raises LabelError when the labels cannot teach it, ExtraError without torch.
     """
     from swath.errors import need
-    from swath.tools.change_learned import fit_together
+    from swath.tools.change_radiometry import fit_together
 
     need("torch", extra="nn", why="a network of change")
     if asked["network"] not in NETWORKS:

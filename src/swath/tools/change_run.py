@@ -14,7 +14,8 @@ from swath.tools import change_areas, change_objects, change_plain, change_truth
 from swath.tools.change import ChangeResult
 from swath.tools.change_areas import Areas
 from swath.tools.change_legend import NO_CHANGE
-from swath.tools.change_pair import Pair, lined_up, open_pair
+from swath.tools.change_pair import Pair, open_pair
+from swath.tools.change_shift import lined_up
 from swath.tools.change_ways import Way, by_measure
 from swath.tools.job import Job, Progress, write_json, write_text
 

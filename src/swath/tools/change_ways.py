@@ -10,7 +10,8 @@ import numpy as np
 
 from swath.tools.change_legend import BINARY, Legend
 from swath.tools.change_paint import DOUBTS, SAID, ByMeasure, Spectral
-from swath.tools.change_pair import Pair, doubtful, live_bands, planes, samples
+from swath.tools.change_pair import Pair, live_bands, planes, samples
+from swath.tools.change_shift import doubtful
 
 if TYPE_CHECKING:
     from swath.cube.blocks import Layer
