@@ -103,6 +103,10 @@ def test_several_roots_are_told_apart_by_their_names(home):
 
 
 def test_every_verb_that_is_offered_has_a_schema_of_its_arguments():
+    import swath.bench
+    import swath.sample
+    import swath.train  # noqa: F401 - rooms of a verb's name are loaded
+
     assert set(offered()) == set(VERBS) - {"get"}
     for verb in offered():
         found = schema(verb)

@@ -102,11 +102,13 @@ def _schema_of(hint: Any) -> dict[str, Any]:
 
 
 def _function(verb: str) -> Callable[..., Any]:
-    import swath
+    from swath import (
+        __getattr__ as lookup,  # a room may have the verb's name, and then stands in the package's attribute
+    )
 
     if verb not in offered():
         raise SwathError(rule=f"a verb is one of {', '.join(offered())}", got=repr(verb)[:80], remedy="choose one")
-    function: Callable[..., Any] = getattr(swath, verb)
+    function: Callable[..., Any] = lookup(verb)
     return function
 
 
