@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +38,10 @@ LADDER: dict[str, dict[str, str]] = {
     "very low": {"crf": "27"},
 }
 _QUIET = "pools=1:frame-threads=1:log-level=none"
-_LEAST = 64  # pixels of a side that x265 takes
+_RATE = 30  # frames a second, as the library writes them
+_LEAST = (
+    128  # pixels of a side: of a picture of one coding unit (64) x265 gives other bytes, and errors, from run to run
+)
 _MOST = 1 << 26
 _HEAD = struct.Struct("<4sI")
 _MAGIC = b"SwV1"
@@ -247,14 +251,14 @@ def _mux(frames: list[NDArray[np.uint16]], way: str, coder: str, bits: int, opti
     given, coded = (_format(way, coder, bits, inside=k) for k in (False, True))
     try:
         with av.open(sink, "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
-            stream = container.add_stream(coder, rate=30, options=options)
+            stream = container.add_stream(coder, rate=_RATE, options=options)
             stream.height, stream.width = frames[0].shape[1:]
             stream.pix_fmt = coded
             for number, frame in enumerate(frames):
                 picture = _picture(av, frame, given, bits)
                 if given != coded:
                     picture = picture.reformat(format=coded)
-                picture.pts = number
+                picture.pts, picture.time_base = number, Fraction(1, _RATE)  # else it is whatever memory held
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
     except (av.FFmpegError, ValueError) as error:
