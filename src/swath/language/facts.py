@@ -262,12 +262,26 @@ class SceneFacts:
             for i in range(len(names)) for j in range(i + 1, len(names)) if edges[i, j]
         ]  # fmt: skip
 
+    def _earlier(self, c: Change) -> list[dict[str, Any]]:
+        """The earlier map's own classes on the later one's grid: its pixels, share and area of each."""
+        known = int(c.counts.pixels.sum())
+        ground = float(c.counts.ground.sum())
+        made = []
+        for k, named in enumerate(c.classes):
+            n, area = int(c.counts.pixels[:, k].sum()), float(c.counts.ground[:, k].sum())
+            if n:
+                share = area / ground if self.weighted and ground else n / known
+                window = [int(v) for v in c.counts.box[k]]
+                made.append({"code": named.code, "name": named.name, "noun": named.noun, "pixels": n,
+                             "share": round(share, 6), "area": round(area, 4), "window": window})  # fmt: skip
+        return made
+
     def _change(self, c: Change) -> dict[str, Any]:
         old, new = [k.name for k in c.classes], [k.name for k in self.classes]
         pixels = c.moved.pixels.sum(0)
         changed, ground = c.all_changed()
         return {
-            "before": c.before, "after": c.after, "pixels_compared": c.total(), "not_compared": c.moved.unknown,
+            "before": c.before, "after": c.after, "earlier": self._earlier(c), "pixels_compared": c.total(), "not_compared": c.moved.unknown,
             "changed": {"pixels": changed, "area": round(ground, 4), "share": _six(Fraction(changed, c.total() or 1))},
             "transitions": [
                 {"from": old[i], "to": new[j], "pixels": int(pixels[i, j]), "area": round(float(c.moved.ground[i, j]), 4),

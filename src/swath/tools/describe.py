@@ -25,7 +25,8 @@ Style = Literal["plain", "places", "short", "list", "levels", "chatearthnet"]
 class Described:
     """What is said of a map. text: sentences with their claims; verdicts: of the text given with --check, or of the writer's.
 
-    questions: with keys, when asked for. facts: everything counted. files: what lies in `out`, if one was given.
+    questions: with keys, when asked for. facts: everything counted. files: what lies in `out`, if one was given. windows: the
+    classes of each window and where each class is densest, when asked for.
     """
 
     text: Text
@@ -35,6 +36,7 @@ class Described:
     notes: tuple[str, ...]
     out: str = ""
     files: tuple[str, ...] = ()
+    windows: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: text, claims, facts, verdicts, questions."""
@@ -44,6 +46,7 @@ class Described:
             "verdicts": None if self.verdicts is None else [v.to_json() for v in self.verdicts],
             "omitted": [] if self.verdicts is None else list(self.verdicts.omitted),
             "questions": [q.to_json() for q in self.questions],
+            "windows": self.windows,
             "notes": list(self.notes),
             "out": self.out,
             "files": list(self.files),
@@ -62,6 +65,9 @@ class Described:
             lines += [f"  left out: {o}" for o in self.verdicts.omitted]
         for q in self.questions:
             lines += ["", f"{q.text}  ({' | '.join(q.options)})", f"  {q.key}   [blind: {q.blind}]"]
+        for name, d in (self.windows or {}).get("densest", {}).items():
+            where = "rows {}-{}, columns {}-{}".format(*(v - i % 2 for i, v in enumerate(d["window"])))
+            lines.append(f"{name} is densest in the {d['place']}: {100 * d['share']:.3g} % of the window ({where})")
         lines += [f"note: {n}" for n in self.notes]
         if self.out:
             lines.append(f"in {self.out}: {', '.join(self.files)}")
@@ -88,6 +94,7 @@ def describe(
     writer: Callable[[SceneFacts], str] | None = None,
     floor: int | None = None,
     connectivity: int = 4,
+    windows: int | None = None,
     area: str | None = None,
     safe: bool = False,
     progress: Progress | None = None,
@@ -112,6 +119,7 @@ def describe(
         writer: in Python, a function from facts to a text that stands in for the grammar and is judged too.
         floor: pixels a class needs to be spoken of; 20 of 256 x 256, scaled, by default.
         connectivity: patches join by sides (4) or by corners too (8).
+        windows: count the classes in square windows too, so many along the longer side, and say where each is densest.
         area: vector file or west,south,east,north in degrees.
         safe: refuse files that declare more than a guarded reader would read.
 
@@ -151,10 +159,11 @@ def describe(
         foreign = text.text if writer is not None else describing.read_text(Path(str(check)))
         verdicts = judge(foreign, facts, forbid=forbid or ())
     asks = tuple(ask(facts, seed)) if questions else ()
+    grid = None if windows is None else describing.by_windows(last, asked, facts, progress)
     if folder is None:
-        return Described(text, facts, verdicts, asks, tuple(notes))
+        return Described(text, facts, verdicts, asks, tuple(notes), windows=grid)
     record = {
-        "format": 1, **text.to_json(facts), "facts": facts.to_json(), "notes": notes,
+        "format": 1, **text.to_json(facts), "facts": facts.to_json(), "notes": notes, "windows": grid,
         "verdicts": None if verdicts is None else [v.to_json() for v in verdicts],
         "omitted": [] if verdicts is None else verdicts.omitted,
     }  # fmt: skip
@@ -170,7 +179,7 @@ def describe(
     if writer is None:
         made.append(job.finish(folder, made))
     names = tuple(sorted(p.name for p in made))
-    return Described(text, facts, verdicts, asks, tuple(notes), str(folder), names)
+    return Described(text, facts, verdicts, asks, tuple(notes), str(folder), names, grid)
 
 
 def _pair(maps: list[Any], since: Any) -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from swath.language.facts import SceneFacts
     from swath.language.question import Question
 
-__all__ = ["counted", "map_file", "page", "read_text", "reads"]
+__all__ = ["by_windows", "counted", "map_file", "page", "read_text", "reads"]
 
 LONGEST = 700
 MOST_TEXT = 1 << 20
@@ -112,6 +112,18 @@ def counted(last: Any, first: Any, asked: Mapping[str, Any], progress: Progress 
             "areas are as counted on the map: no probability sample has judged it (swath sample, swath assess)"
         )
     return found, notes
+
+
+def by_windows(last: Any, asked: Mapping[str, Any], facts: SceneFacts, progress: Progress | None) -> dict[str, Any]:
+    """The map (its part asked for) counted window by window, and the densest window of each class."""
+    from swath.language.source import cropped, open_raster
+    from swath.language.windows import count_windows
+
+    path = map_file(last)
+    made = open_raster(last if path is None else path, asked["legend"], safe=asked["safe"])
+    if asked["area"] is not None:
+        made = cropped(made, *_window(made, asked["area"]))
+    return count_windows(made, facts, asked["windows"], progress)
 
 
 def _said(found: SceneFacts) -> list[str]:
