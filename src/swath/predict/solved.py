@@ -23,7 +23,7 @@ from swath.errors import BandError, FormatError, OutputError, UnitError, need
 from swath.estimate import Estimate
 from swath.predict.planes import Planes
 
-__all__ = ["FORMAT", "Evidence", "Heard", "Solved", "band_of", "facts_of", "is_model", "load", "plain", "save"]
+__all__ = ["FORMAT", "Evidence", "Heard", "Solved", "Table", "band_of", "facts_of", "is_model", "load", "plain", "save"]
 
 FORMAT = 1
 KEY = "swath_model"
@@ -70,7 +70,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
     """What painting asks of features: their names, the step that windows must keep, the sensors."""
 
     names: list[str]
@@ -95,9 +95,9 @@ class Solved:
     facts: dict[str, Any]
 
     @property
-    def features(self) -> _Table:
+    def features(self) -> Table:
         """Names and sensors."""
-        return _Table([f"token{i + 1}" for i in range(self.planes.width)], self.planes.core, self.sensors)
+        return Table([f"token{i + 1}" for i in range(self.planes.width)], self.planes.core, self.sensors)
 
     @property
     def reach(self) -> int:

@@ -19,7 +19,7 @@ from swath.baseline.forecast import Series
 from swath.batch import Batch
 from swath.errors import BandError, FormatError, SwathError, need
 from swath.estimate import Estimate
-from swath.predict.solved import Evidence, Heard, band_of, plain
+from swath.predict.solved import Evidence, Heard, Table, band_of, plain
 
 if TYPE_CHECKING:
     from swath.earth.sensor import Band
@@ -31,15 +31,6 @@ FORMAT = 1
 KEY = "swath_series"
 CORE = 32  # pixels: side of the squares that are answered together
 _EVIDENCE = ("x", "y", "place", "fold", "oof", "scorable")
-
-
-@dataclass(frozen=True)
-class _Table:
-    """What painting asks of features: their names, the step that windows must keep, the sensors."""
-
-    names: list[str]
-    align: int
-    sensors: tuple[Heard, ...]
 
 
 @dataclass(frozen=True)
@@ -63,10 +54,10 @@ class Told:
         return list(self.model.vocabulary.spaces.get(self.space, ()))
 
     @property
-    def features(self) -> _Table:
+    def features(self) -> Table:
         """Names and sensors; a feature is one number of what the decoder knew when it answered."""
         width = int(self.model.config["dim"])
-        return _Table([f"known{i + 1}" for i in range(width)], CORE, self.sensors)
+        return Table([f"known{i + 1}" for i in range(width)], CORE, self.sensors)
 
     @property
     def chosen(self) -> str:
