@@ -281,7 +281,8 @@ class SceneFacts:
         pixels = c.moved.pixels.sum(0)
         changed, ground = c.all_changed()
         return {
-            "before": c.before, "after": c.after, "earlier": self._earlier(c), "pixels_compared": c.total(), "not_compared": c.moved.unknown,
+            "before": c.before, "after": c.after, "earlier": self._earlier(c),
+            "pixels_compared": c.total(), "not_compared": c.moved.unknown,
             "changed": {"pixels": changed, "area": round(ground, 4), "share": _six(Fraction(changed, c.total() or 1))},
             "transitions": [
                 {"from": old[i], "to": new[j], "pixels": int(pixels[i, j]), "area": round(float(c.moved.ground[i, j]), 4),

@@ -81,11 +81,15 @@ class _OpenError(Exception):
         self.question = question
 
 
-def examples(context: Context, first: str = "", about: str = "") -> tuple[str, ...]:
-    """The five kinds as questions about these maps; `first` stands first."""
+def examples(context: Context, first: str = "", about: str = "", skip: str = "") -> tuple[str, ...]:
+    """The five kinds as questions about these maps; `first` stands first; with `skip`, of the others those that can be answered."""
     name = _said(about or (context.here.classes or ("[class]",))[0])
     order = sorted(KINDS, key=lambda k: k != first)
-    return tuple(NEAREST[k].format(**{"class": name}) for k in order)
+    return tuple(
+        NEAREST[k].format(**{"class": name})
+        for k in order
+        if k != skip and (not skip or k not in ("changed", "compare") or context.earlier())
+    )
 
 
 def plan(question: str, context: Context) -> Plan | Refusal | Question:
