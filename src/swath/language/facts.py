@@ -264,16 +264,27 @@ class SceneFacts:
 
     def _earlier(self, c: Change) -> list[dict[str, Any]]:
         """The earlier map's own classes on the later one's grid: its pixels, share and area of each."""
-        known = int(c.counts.pixels.sum())
-        ground = float(c.counts.ground.sum())
+        known, ground = int(c.counts.pixels.sum()), float(c.counts.ground.sum())
         made = []
         for k, named in enumerate(c.classes):
             n, area = int(c.counts.pixels[:, k].sum()), float(c.counts.ground[:, k].sum())
             if n:
                 share = area / ground if self.weighted and ground else n / known
-                window = [int(v) for v in c.counts.box[k]]
-                made.append({"code": named.code, "name": named.name, "noun": named.noun, "pixels": n,
-                             "share": round(share, 6), "area": round(area, 4), "window": window})  # fmt: skip
+                made.append({**named.to_json(), "pixels": n, "share": round(share, 6), "area": round(area, 4),
+                             "window": [int(v) for v in c.counts.box[k]]})  # fmt: skip
+        return made
+
+    def _moved(self, c: Change) -> dict[str, dict[str, Any]]:
+        """Of each class: what it lost to others and gained from others, where both maps have a class."""
+        old, new = [k.name for k in c.classes], [k.name for k in self.classes]
+        every = range(len(old)), range(len(new))
+        made: dict[str, dict[str, Any]] = {}
+        for name in dict.fromkeys((*old, *new)):
+            lost = c.became([old.index(name)], every[1]) if name in old else (0, 0.0)
+            gained = c.became(every[0], [new.index(name)]) if name in new else (0, 0.0)
+            if lost[0] or gained[0]:
+                made[name] = {"lost": {"pixels": lost[0], "area": round(lost[1], 4)},
+                              "gained": {"pixels": gained[0], "area": round(gained[1], 4)}}  # fmt: skip
         return made
 
     def _change(self, c: Change) -> dict[str, Any]:
@@ -281,8 +292,8 @@ class SceneFacts:
         pixels = c.moved.pixels.sum(0)
         changed, ground = c.all_changed()
         return {
-            "before": c.before, "after": c.after, "earlier": self._earlier(c),
-            "pixels_compared": c.total(), "not_compared": c.moved.unknown,
+            "before": c.before, "after": c.after, "pixels_compared": c.total(), "not_compared": c.moved.unknown,
+            "earlier": self._earlier(c), "moved": self._moved(c),
             "changed": {"pixels": changed, "area": round(ground, 4), "share": _six(Fraction(changed, c.total() or 1))},
             "transitions": [
                 {"from": old[i], "to": new[j], "pixels": int(pixels[i, j]), "area": round(float(c.moved.ground[i, j]), 4),

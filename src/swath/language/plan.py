@@ -121,6 +121,8 @@ def _said(name: str) -> str:
 
 
 def _planned(kind: Kind, read: Read, context: Context) -> Plan:
+    if read.absent and not context.classes:
+        raise _OpenError(_scene(context.here, kind))
     if read.absent and not read.classes:
         raise _OpenError(
             Question(f"No map here has a class {read.absent[0]}. Which of its classes is meant?", tuple(context.classes), ("class",), kind)
@@ -169,14 +171,7 @@ def _of_one(kind: Kind, read: Read, context: Context) -> Plan:
                 f"say what {source.name} holds",
                 dates=(source.name,),
             )
-        raise _OpenError(
-            Question(
-                f"{source.name} is a scene, not a map of classes. Make a map of it first (swath map).",
-                (),
-                ("map",),
-                kind,
-            )
-        )
+        raise _OpenError(_scene(source, kind))
     lost = [c for c in read.classes if c not in source.classes]
     if lost and len(lost) == len(read.classes):
         raise _OpenError(
@@ -221,7 +216,9 @@ def _of_two(kind: Kind, read: Read, context: Context) -> Plan:
         if before is None or asked:
             raise _OpenError(_which(context, kind))
         one, two = before, context.here
-        missing.append(f"no earlier date was named: {one.name} is the nearest before {two.name}")
+        if kind == "changed" and one.dates and two.dates and one.dates[0] > two.dates[0]:
+            one, two = two, one
+        missing.append(f"no two dates were named: {one.name} is the nearest before {two.name}")
     if bool(one.classes) != bool(two.classes):
         raise _OpenError(Question("One of these is a map, the other a scene. Which two belong together?",
                              tuple(s.shown for s in context.sources), ("date",), kind))  # fmt: skip
@@ -244,6 +241,11 @@ def _of_two(kind: Kind, read: Read, context: Context) -> Plan:
         else f"count {two.name} and, on the same ground, {one.name}{of}"
     )
     return Plan(kind, "describe", arguments, tuple(missing), words, tuple(read.classes), "scene", names)
+
+
+def _scene(source: Source, kind: str) -> Question:
+    text = f"{source.name} is a scene, not a map of classes. Make a map of it first (swath map)."
+    return Question(text, (), ("map",), kind)
 
 
 def _which(context: Context, kind: str) -> Question:

@@ -52,9 +52,11 @@ class Context:
         return tuple(dict.fromkeys((*self.here.classes, *rest)))
 
     def earlier(self) -> Source | None:
-        """The nearest source before the view: by date where both have one, else by order; None when there is none."""
+        """The only other source, else the nearest before the view, by date where all have one, by order otherwise; or None."""
         at = self.view % len(self.sources)
         others = [s for i, s in enumerate(self.sources) if i != at and bool(s.classes) == bool(self.here.classes)]
+        if len(others) == 1:
+            return others[0]
         if self.here.dates and all(s.dates for s in others):
             before = [s for s in others if s.dates[0] < self.here.dates[0]]
             return max(before, key=lambda s: s.dates[0]) if before else None

@@ -116,7 +116,8 @@ _ASIDE = re.compile(
 """What is no description although it asks what: of the asker, or of the size of everything."""
 _MUCH = re.compile(
     r"\b(?:how much|how (?:big|large|extensive|widespread)|areas?|shares?|percentages?|fraction|proportion|ratio|extent|size|acreage|"
-    r"amount|measure|a lot|coverage|space|(?:what|which) (?:part|portion)|covered (?:by|with|in) #|(?:is|are) there (?:any |much )?#|"
+    r"amount|measure|a lot|coverage|space|(?:what|which) (?:part|portion)|covered (?:by|with|in) #|(?:is|are) there (?:any |much )?#|how # (?:is|was)|"
+    r"^any #|"
     r"total|quantity|take up|occup\w+|hectares?|ha|km2|pixels|much)(?!\w)|%"
 )
 _DESCRIBE = re.compile(
@@ -124,7 +125,7 @@ _DESCRIBE = re.compile(
     r"what(?: else)? (?:is|are|do|does|can|am|s|was|were|did)\b|which (?:class|classes|kinds?|types?|land cover|cover)|"
     r"what (?:class|classes|kinds?|types?|land cover|covers|cover)|"
     r"tell (?:me |us )?(?:what|about)|land cover|composition|composed|made up|look(?:s|ed)? like|words|breakdown|statistics|stats|list|"
-    r"land used|about this|something about|through|contents?|report|inventory|most common|dominates|gist|outline|what)\b"
+    r"land used|about this|something about|through|contents?|report|inventory|most common|dominates|gist|outline|sum up|what)\b"
 )
 
 

@@ -63,12 +63,12 @@ CUES: dict[str, frozenset[str]] = {
         "short brief briefly explain characterise characterize breakdown composition composed statistics stats list made shown "
         "visible contain contains consist consists walk through main common dominates dominate dominant dominating prevalent "
         "prevails write shares share report inventory what's sort sorts content contents comprise comprises into "
-        "account gist outline"
+        "account gist outline quick quickly"
     ),
     "compare": _words(
         "compare compares compared comparing comparison comparisons versus vs against side beside next contrast contrasted "
         "relative than same alongside then-and-now back hold set put check more less fewer larger smaller bigger similar "
-        "differ differs different difference differences same opposite shares juxtapose"
+        "differ differs different difference differences same opposite shares juxtapose situation left"
     ),
 }
 """Words that may stand in a question of a kind, besides the general ones and those of the other kinds that it allows."""
@@ -83,7 +83,7 @@ AHEAD = re.compile(
 """Words of what is to come: no map shows it."""
 
 EARLIER = re.compile(
-    r"\b(?:the )?(?:earlier|previous|prior|older|other|former|last) (?:map|date|image|scene|picture|view|one|state|year)\b"
+    r"\b(?:the )?(?:earlier|previous|prior|older|other|former|last) (?:map|date|image|scene|picture|view|one|state)\b"
     r"|\b(?:earlier|previously|before|past|back then|formerly|then)\b"
 )
 FIRST = re.compile(r"\b(?:the )?(?:first|earliest|oldest|original) (?:map|date|image|scene|picture|view|one|state)\b")

@@ -77,6 +77,7 @@ def _densest(
     i = int(np.argmax(np.where(enough, pixels / np.maximum(known, 1), -1.0)))
     top, bottom, left, right = boxes[i]
     return {
-        "window": boxes[i], "pixels": int(pixels[i]), "of": int(known[i]), "share": _share(pixels[i], known[i]),
+        "window": boxes[i], "rows": [top, bottom - 1], "columns": [left, right - 1],
+        "pixels": int(pixels[i]), "of": int(known[i]), "share": _share(pixels[i], known[i]),
         "place": facts.north.place((top + bottom - 1) / 2, (left + right - 1) / 2),
     }  # fmt: skip

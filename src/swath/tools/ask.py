@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,7 +186,10 @@ def ask(
             made = _by_model(question, context, endpoint, model, work, progress)
         else:
             made = _by_rules(question, context, work, progress)
-    return made if folder is None else _kept(made, folder, job)
+    if folder is None:
+        lost = ("the pixels behind it were not kept: give --out",) if any(c.files for c in made.calls) else ()
+        return replace(made, notes=(*made.notes, *lost))
+    return _kept(made, folder, job)
 
 
 def _reads(maps: list[Any], since: Any, asked: dict[str, Any]) -> list[Any]:
@@ -211,7 +214,9 @@ def _by_rules(question: str, context: Any, work: Path, progress: Progress | None
     call = asking.carry_out(1, planned.verb, planned.arguments, context, work, progress)
     parts = asking.answer_of(planned, [call], context)
     asking.check_numbers(parts, [call], [*asking.names_of(context), *asking.said_by([call])])
-    others = tuple(e for e in examples(context, about=planned.classes[0] if planned.classes else "", skip=planned.kind))
+    sizes = {c["name"]: c["pixels"] for c in call.result.get("facts", {}).get("classes", [])}
+    about = planned.classes[0] if planned.classes else max(sizes, key=lambda name: sizes[name], default="")
+    others = examples(context, about=about, skip=planned.kind)
     placed = planned.kind in ("densest", "describe") or planned.region != "scene"
     aside = [
         n
@@ -240,8 +245,6 @@ def _by_model(question: str, context: Any, endpoint: str, model: str, work: Path
 
 def _kept(made: Answer, folder: Path, job: Job) -> Answer:
     """Write the answer, what each call returned, and the run.json that replays it."""
-    from dataclasses import replace
-
     files = [write_json(folder / "answer.json", made.record()), write_text(folder / "answer.txt", f"{made.text}\n")]
     files += [write_json(folder / "calls" / f"{c.n}.json", c.result) for c in made.calls]
     files += [folder / f for c in made.calls for f in c.files if not f.endswith(("run.json", "report.html"))]

@@ -92,6 +92,8 @@ def _call(
         if verb not in offers or len(calls) >= CALLS:
             raise SwathError(rule=f"up to {CALLS} calls of {', '.join(offers)}", got=verb[:60], remedy="answer now")
         asked = schemas.checked(offers[verb], json.loads(function.get("arguments") or "{}"))
+        if verb == "describe" and len(asked["maps"]) == 2 and "since" not in asked:
+            asked |= {"since": asked["maps"][0], "maps": asked["maps"][1:]}
         arguments = {k: _paths(v, named) if k in READ else v for k, v in asked.items()} | _given(verb, asked, context)
         call = carry_out(len(calls) + 1, verb, arguments, context, out, progress)
     except Cancelled:

@@ -108,11 +108,11 @@ def densest(call: Call, plan: Plan) -> list[Part]:
         key = f"/windows/densest/{name.replace('~', '~0').replace('/', '~1')}"
         seen = _evidence(call, found["window"], [record["code"]])
         share = number(call, f"{key}/share", "1", seen)
-        ends = [number(call, f"{key}/window/{k}", "", seen) for k in range(4)]
+        ends = [number(call, f"{key}/{side}/{k}", "", seen) for side in ("rows", "columns") for k in (0, 1)]
         place = "the middle" if found["place"] == "middle" else f"the {found['place']}"
         is_ = "are" if record["noun"].endswith("s") and not record["noun"].endswith("ss") else "is"
-        parts += [f"{_upper(record['noun'])} {is_} densest in {place}: ", share, " of the window from row ", ends[0], " to before row ",
-                  ends[1], ", from column ", ends[2], " to before column ", ends[3], f" ({plan.dates[0]})."]  # fmt: skip
+        parts += [f"{_upper(record['noun'])} {is_} densest in {place}: ", share, " of the window of rows ", ends[0], " to ", ends[1],
+                  " and columns ", ends[2], " to ", ends[3], f" ({plan.dates[0]})."]  # fmt: skip
     return parts
 
 
@@ -152,6 +152,7 @@ def changed(call: Call, plan: Plan) -> list[Part]:
                   number(call, "/facts/change/0/changed/share", "1", seen), " of what both maps tell)."]  # fmt: skip
     else:
         parts += _then_and_now(call, plan, plan.classes)
+        parts += _lost_and_gained(call, plan)
         if not moved:
             return [*parts, f" None of it became or came from another class between {first} and {last}."]
     nouns = {c["name"]: (c["noun"], c["code"]) for c in (*change["earlier"], *facts["classes"])}
@@ -202,6 +203,29 @@ def _then_and_now(call: Call, plan: Plan, names: Sequence[str]) -> list[Part]:
                 number(call, f"{base}/share", "1", seen),
                 f") on {last}.",
             ]
+    return parts
+
+
+def _lost_and_gained(call: Call, plan: Plan) -> list[Part]:
+    """What each class lost to others and gained from others."""
+    facts = _facts(call)
+    parts: list[Part] = []
+    for name in plan.classes:
+        found = facts["change"][0]["moved"].get(name)
+        if found is None:
+            continue
+        base = f"/facts/change/0/moved/{name.replace('~', '~0').replace('/', '~1')}"
+        seen = {**_evidence(call, _whole(call), []), "before": call.arguments["since"]}
+        here = " It" if len(plan.classes) == 1 else f" {_upper(name)}"
+        for k, way in enumerate(("lost", "gained")):
+            start = f"{here} {way} " if not k else f" and {way} "
+            side = "to other classes" if way == "lost" else "from other classes"
+            parts += [
+                start,
+                number(call, f"{base}/{way}/area", facts["unit"], seen) if found[way]["pixels"] else "nothing",
+                f" {side}",
+            ]
+        parts.append(".")
     return parts
 
 

@@ -66,7 +66,7 @@ class Described:
         for q in self.questions:
             lines += ["", f"{q.text}  ({' | '.join(q.options)})", f"  {q.key}   [blind: {q.blind}]"]
         for name, d in (self.windows or {}).get("densest", {}).items():
-            where = "rows {}-{}, columns {}-{}".format(*(v - i % 2 for i, v in enumerate(d["window"])))
+            where = "rows {} to {}, columns {} to {}".format(*d["rows"], *d["columns"])
             lines.append(f"{name} is densest in the {d['place']}: {100 * d['share']:.3g} % of the window ({where})")
         lines += [f"note: {n}" for n in self.notes]
         if self.out:
