@@ -58,6 +58,12 @@ def test_the_wordings_that_the_rules_were_written_with_are_planned_right():
     assert len(right) == 100
 
 
+def test_of_the_held_out_wordings_nine_in_ten_are_planned_right_and_none_wrong():
+    right, wrong, _ = score(held_out=True)
+    assert not wrong
+    assert len(right) >= 90
+
+
 @pytest.mark.parametrize("question", WORDINGS["outside"])
 @pytest.mark.parametrize("context", [CONTEXT, ONE], ids=["three maps", "one map"])
 def test_a_question_outside_the_set_is_answered_by_a_question_without_a_number(question, context):

@@ -116,8 +116,8 @@ _ASIDE = re.compile(
 """What is no description although it asks what: of the asker, or of the size of everything."""
 _MUCH = re.compile(
     r"\b(?:how much|how (?:big|large|extensive|widespread)|areas?|shares?|percentages?|fraction|proportion|ratio|extent|size|acreage|"
-    r"amount|measure|a lot|coverage|space|(?:what|which) (?:part|portion)|covered (?:by|with|in) #|(?:is|are) there (?:any |much )?#|how # (?:is|was)|"
-    r"^any #|"
+    r"amount|measure|a lot|coverage|space|(?:what|which) (?:part|portion)|covered (?:by|with|in) #|"
+    r"(?:is|are) there (?:any |much )?#|how # (?:is|was)|^any #|"
     r"total|quantity|take up|occup\w+|hectares?|ha|km2|pixels|much)(?!\w)|%"
 )
 _DESCRIBE = re.compile(
