@@ -20,7 +20,7 @@ __all__ = ["Call", "admit", "offered", "schema"]
 
 CLOSED = frozenset({"get"})
 """Verbs that reach beyond this machine: not offered."""
-READING = frozenset({"info", "list", "doctor", "describe", "assess"})
+READING = frozenset({"info", "list", "doctor", "describe", "ask", "assess"})
 """Verbs that write nothing unless `out` is given."""
 FILES = frozenset(
     (
@@ -38,7 +38,7 @@ FILES = frozenset(
             "pairs",
         ),
         *("start", "map", "maps", "strata", "since", "check", "legend", "since_legend", "data", "folder", "estimates"),
-        *("frames", "times", "packed", "run", "area"),
+        *("frames", "times", "packed", "run", "area", "replay"),
     )
 )
 """Arguments that name files or folders."""
@@ -50,7 +50,7 @@ WORDS = {
     "like": re.compile(r"[\d.,eE+\-]+"),
 }
 """What these arguments may be besides a file."""
-HIDDEN = frozenset({"progress", "writer", "safe", "scheduler"})
+HIDDEN = frozenset({"progress", "writer", "safe", "scheduler", "endpoint"})
 _ENCODER = re.compile(r"(random:)?[A-Za-z0-9_\-]+(,(random:)?[A-Za-z0-9_\-]+)*")
 
 

@@ -99,13 +99,20 @@ def _call(
     except Cancelled:
         raise
     except (SwathError, ValueError, KeyError, TypeError) as error:
-        return {"error": " ".join(str(error).split())[:400]}
+        return {"error": _without_paths(" ".join(str(error).split()), context)[:400]}
     calls.append(call)
     start = len(listed)
     for i, (label, found) in enumerate(_numbers(call), start + 1):
         listed[f"n{i}"] = (label, found)
     told = {ref: f"{label}: {found.text}" for ref, (label, found) in list(listed.items())[start:]}
-    return {"numbers": told, "notes": call.result.get("notes", [])}
+    return {"numbers": told, "notes": [_without_paths(str(n), context) for n in call.result.get("notes", [])]}
+
+
+def _without_paths(text: str, context: Context) -> str:
+    """Sources by their names: where they lie is nobody else's business."""
+    for s in context.sources:
+        text = text.replace(s.path, s.name).replace(str(Path(s.path).parent), "")
+    return text
 
 
 def _paths(value: Any, named: dict[str, str]) -> Any:
