@@ -149,7 +149,7 @@ def test_it_works_over_stdio_from_the_command_line(home):
 
 
 def test_over_http_nothing_answers_without_the_token_or_from_another_host(home):
-    import httpx
+    import httpx2 as httpx
 
     words = [sys.executable, "-m", "swath", "mcp", "--root", str(home), "--http", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
