@@ -118,3 +118,17 @@ def test_starting_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_options_without_a_value_are_fine_beside_a_library_that_checks_types():
+    import importlib.util
+
+    if importlib.util.find_spec("pydantic") is None:
+        pytest.skip("no pydantic here")
+    import subprocess
+
+    for verb in ("pack", "change", "map"):
+        words = f"import pydantic; from swath.doors.cli import run; raise SystemExit(run(['{verb}', 'nothing.tif', '--out', 'x']))"
+        done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True)
+        assert done.returncode == 2
+        assert "validation" not in done.stderr

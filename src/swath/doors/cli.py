@@ -125,11 +125,14 @@ def _command(function: Callable[..., Any], outcome: dict[str, Any]) -> Callable[
                 [hints.get(n, "") for n in later[later.index(name) :]]
             )  # what stands before a list too
             p = p.replace(kind=p.POSITIONAL_ONLY) if lists else p
-        parameters.append(p.replace(annotation=typing.Annotated[signature.words(hints.get(name, str)), meta]))
+        kind = signature.words(hints.get(name, str))
+        # The parser checks defaults too once a library has loaded pydantic.
+        kind = typing.Optional[kind] if p.default is None else kind  # noqa: UP045
+        parameters.append(p.replace(annotation=typing.Annotated[kind, meta]))
     for name, text in (("json", "print the result as JSON"), ("quiet", "no progress bar, no summary of notes")):
-        kind = inspect.Parameter.KEYWORD_ONLY
         meta = cyclopts.Parameter(help=text, negative=())
-        parameters.append(inspect.Parameter(name, kind, default=False, annotation=typing.Annotated[bool, meta]))
+        annotation = typing.Annotated[bool, meta]
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation))
 
     def command(*args: Any, **options: Any) -> None:
         outcome["json"] = options.pop("json", False)
