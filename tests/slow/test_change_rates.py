@@ -64,7 +64,8 @@ def test_rates_on_made_worlds():
             inside = (r[:, 4] <= r[:, 6] + 1e-9) & (r[:, 6] <= r[:, 5] + 1e-9)
             held.append(inside.mean())
             print(
-                f"| {kind} | {100 * r[:, 6].mean():.0f} % | {100 * r[:, 0].mean():.1f} ({100 * r[:, 0].min():.1f} to {100 * r[:, 0].max():.1f}) | "
+                f"| {kind} | {100 * r[:, 6].mean():.0f} % | "
+                f"{100 * r[:, 0].mean():.1f} ({100 * r[:, 0].min():.1f} to {100 * r[:, 0].max():.1f}) | "
                 f"{100 * np.nanmean(r[:, 1]):.0f} | {np.nanmean(r[:, 2]):.2f} | {100 * r[:, 3].mean():.0f} | {inside.sum()} of {len(r)} |"
             )
             if kind == "same day" and not share:

@@ -32,7 +32,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 def peak(side: int, path) -> float:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(side), str(path)], capture_output=True, text=True, env=environment, check=True
+        [sys.executable, "-c", SCRIPT, str(side), str(path)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
     )
     return float(done.stdout)
 
