@@ -152,8 +152,13 @@ _FACTOR = {"hectare": ("ha", 1.0), "ha": ("ha", 1.0), "square kilometre": ("ha",
            "km": ("m", 1000.0), "m": ("m", 1.0), "%": ("%", 1.0), "pixel": ("pixel", 1.0)}  # fmt: skip
 
 
-def linked(sentence: str, claims: Mapping[int, Mapping[str, Any]], call: int, what: Mapping[str, Any]) -> list[Part]:
-    """A sentence of `describe` as parts: each numeral is a Number that points to its claim. claims: {place in the list: claim}."""
+def linked(
+    sentence: str, claims: Mapping[int, Mapping[str, Any]], call: int, what: Mapping[str, Any], pointer: str
+) -> list[Part]:
+    """A sentence of `describe` as parts: each numeral is a Number that points to its claim, {place in the list: claim}.
+
+    A numeral that is no claim's (a date, a name) points to the sentence itself, at `pointer`.
+    """
     parts: list[Part] = []
     last = 0
     for match in _NUMERAL.finditer(sentence):
@@ -170,6 +175,14 @@ def linked(sentence: str, claims: Mapping[int, Mapping[str, Any]], call: int, wh
                 evidence = {**what, "window": claim.get("window"), "classes": list(claim.get("class", []))}
                 parts += [sentence[last : match.start()]]
                 parts += [Number(made, "1" if unit == "%" else unit, call, f"/claims/{i}", text, evidence)]
-                last = match.end()
                 break
+        else:
+            made = value * factor / (100 if unit == "%" else 1)
+            window = next((c["window"] for c in claims.values() if c.get("window")), None)
+            seen = {**what, "window": window} if window else dict(what)
+            parts += [
+                sentence[last : match.start()],
+                Number(made, "1" if unit == "%" else unit, call, pointer, text, seen),
+            ]
+        last = match.end()
     return [*parts, sentence[last:]]

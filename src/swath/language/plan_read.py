@@ -47,7 +47,7 @@ def read_question(text: str, context: Context) -> Read:
     parts = dated.split(" @ ")
     low = parts[0] + "".join(f" zzdate{i}zz {part}" for i, part in enumerate(parts[1:]))
     known, absent = class_words(context.classes), absent_classes(context.classes)
-    words = tokens(low.replace("/", " "))
+    words = tokens(low.replace("/", " ").replace("_", " "))
     longest = max((k.count(" ") + 1 for k in (*known, *absent)), default=1)
     at, out = 0, []
     while at < len(words):

@@ -212,9 +212,14 @@ def names_of(context: Context) -> list[str]:
 
 
 def said_by(calls: Sequence[Call]) -> list[str]:
-    """Names and dates with digits that a call returned of a scene."""
+    """Names and dates with digits that a call returned."""
     made: list[str] = []
     for call in calls:
+        if call.verb == "describe":
+            facts = call.result["facts"]
+            every = (*facts["classes"], *(c for change in facts["change"] for c in change["earlier"]))
+            made += [*(c["noun"] for c in every), *(c["name"] for c in every), *map(str, facts["meta"].values())]
+            made += [v[:1].upper() + v[1:] for v in made]
         if call.verb == "info":
             made += [str(call.result.get("sensor") or ""), *map(str, call.result.get("dates") or [])]
             made += [str(b.get("name", "")) for b in call.result.get("bands") or []]
@@ -243,6 +248,8 @@ def _stands(part: Number, call: Call | None) -> bool:
         found = at(call.result, part.pointer)
     except (KeyError, IndexError, ValueError, TypeError):
         return False
+    if isinstance(found, str):  # a sentence of the verb's own
+        return part.text in found
     if isinstance(found, dict):  # a claim: the numbers that it allows
         low, high = found.get("low"), found.get("high")
         value = part.value * (100 if part.unit == "1" else 1)

@@ -40,6 +40,16 @@ def _cut(call: Call) -> dict[str, Any]:
     return {"area": call.arguments["area"]} if "area" in call.arguments else {}
 
 
+_IMAGE = {"north": "top", "south": "bottom", "west": "left", "east": "right"}
+
+
+def _place(place: str, facts: dict[str, Any]) -> str:
+    """A part of the map in words: by compass, or by top and left where north is not known."""
+    if facts["places"]["named_by"] != "north":
+        place = " ".join(_IMAGE.get(w, w) for w in place.split("-"))
+    return f"the {place}"
+
+
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -83,9 +93,7 @@ def _of(facts: dict[str, Any]) -> str:
 def _in_region(call: Call, region: str, record: dict[str, Any]) -> list[Part]:
     facts = _facts(call)
     there = facts["regions"][region]
-    place = (
-        f"the {region}" if facts["places"]["named_by"] == "north" else f"the part that lies {region} when up is north"
-    )
+    place = _place(region, facts)
     if record["name"] not in there["classes"]:
         return [f"There is no {record['noun']} in {place}."]
     seen = _evidence(call, there["window"], [record["code"]])
@@ -109,7 +117,7 @@ def densest(call: Call, plan: Plan) -> list[Part]:
         seen = _evidence(call, found["window"], [record["code"]])
         share = number(call, f"{key}/share", "1", seen)
         ends = [number(call, f"{key}/{side}/{k}", "", seen) for side in ("rows", "columns") for k in (0, 1)]
-        place = "the middle" if found["place"] == "middle" else f"the {found['place']}"
+        place = _place(found["place"], facts)
         is_ = "are" if record["noun"].endswith("s") and not record["noun"].endswith("ss") else "is"
         parts += [f"{_upper(record['noun'])} {is_} densest in {place}: ", share, " of the window of rows ", ends[0], " to ", ends[1],
                   " and columns ", ends[2], " to ", ends[3], f" ({plan.dates[0]})."]  # fmt: skip
@@ -123,7 +131,7 @@ def described(call: Call, plan: Plan) -> list[Part]:
     codes = {c["name"]: c["code"] for c in _facts(call)["classes"]}
     for i, sentence in enumerate(call.result["sentences"]):
         claims = {j: c for j, c in enumerate(call.result["claims"]) if c["sentence"] == i}
-        for part in linked(sentence, claims, call.n, what):
+        for part in linked(sentence, claims, call.n, what, f"/sentences/{i}"):
             if isinstance(part, Number):
                 names = part.evidence.pop("classes", [])
                 part.evidence["codes"] = [codes[n] for n in names if n in codes]
