@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
-from maps import random_map
 
 from swath.errors import SwathError
 from swath.language.facts import facts
 from swath.language.source import open_raster
 from swath.language.windows import count_windows
+
+_spec = importlib.util.spec_from_file_location("maps", Path(__file__).parent / "maps.py")
+_maps = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_maps)
+random_map = _maps.random_map
 
 
 @pytest.mark.parametrize("seed", range(1, 40))

@@ -29,6 +29,7 @@ __all__ = [
     "context_of",
     "names_of",
     "number",
+    "raster_of",
 ]
 
 READING = ("describe", "info", "change")
@@ -175,6 +176,13 @@ def _only_sources(verb: str, arguments: Mapping[str, Any], context: Context) -> 
                 raise SwathError(
                     rule="an area is west,south,east,north", got=str(item)[:80], remedy="give four numbers"
                 )
+
+
+def raster_of(path: Any) -> str:
+    """The raster that a path means: itself, or the classes.tif of a map run."""
+    from swath.tools.describing import map_file
+
+    return str(map_file(path) or path)
 
 
 def number(

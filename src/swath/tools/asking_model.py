@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from swath.errors import Cancelled, SwathError
 from swath.language.answer import Number, Part, loose_numbers, text_of
 from swath.tools import schemas
-from swath.tools.asking import ALLOWED, READ, Call, carry_out, names_of, number
+from swath.tools.asking import ALLOWED, READ, Call, carry_out, names_of, number, raster_of
 from swath.tools.job import Progress
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _numbers(call: Call) -> list[tuple[str, Number]]:
                 ("area that changed", number(call, "/changed/value", unit, seen, "/changed/low", "/changed/high"))
             )
         return made
-    facts, path = call.result["facts"], call.arguments["maps"][-1]
+    facts, path = call.result["facts"], raster_of(call.arguments["maps"][-1])
     unit = facts["unit"]
     for i, c in enumerate(facts["classes"]):
         if c["pixels"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.language.answer import Number, Part, linked
-from swath.tools.asking import Call, number
+from swath.tools.asking import Call, number, raster_of
 
 if TYPE_CHECKING:
     from swath.language.plan import Plan
@@ -32,7 +32,7 @@ def _whole(call: Call) -> list[int]:
 
 
 def _evidence(call: Call, window: Any, codes: Sequence[int]) -> dict[str, Any]:
-    return {"map": call.arguments["maps"][0], "window": window, "codes": list(codes), **_cut(call)}
+    return {"map": raster_of(call.arguments["maps"][0]), "window": window, "codes": list(codes), **_cut(call)}
 
 
 def _cut(call: Call) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def densest(call: Call, plan: Plan) -> list[Part]:
 def described(call: Call, plan: Plan) -> list[Part]:
     """The description, with a link at each numeral."""
     parts: list[Part] = []
-    what = {"map": call.arguments["maps"][0], **_cut(call)}
+    what = {"map": raster_of(call.arguments["maps"][0]), **_cut(call)}
     codes = {c["name"]: c["code"] for c in _facts(call)["classes"]}
     for i, sentence in enumerate(call.result["sentences"]):
         claims = {j: c for j, c in enumerate(call.result["claims"]) if c["sentence"] == i}
@@ -144,7 +144,7 @@ def changed(call: Call, plan: Plan) -> list[Part]:
     """How much changed, and what became what, the largest first."""
     facts = _facts(call)
     change = facts["change"][0]
-    seen = {**_evidence(call, _whole(call), []), "before": call.arguments["since"]}
+    seen = {**_evidence(call, _whole(call), []), "before": raster_of(call.arguments["since"])}
     first, last = plan.dates
     asked = set(plan.classes)
     moved = [(i, t) for i, t in enumerate(change["transitions"]) if not t["same"]]
@@ -190,7 +190,12 @@ def _then_and_now(call: Call, plan: Plan, names: Sequence[str]) -> list[Part]:
             parts.append(f"none on {first}")
         else:
             record = change["earlier"][then]
-            seen = {"map": call.arguments["since"], "window": record["window"], "codes": [record["code"]], **_cut(call)}
+            seen = {
+                "map": raster_of(call.arguments["since"]),
+                "window": record["window"],
+                "codes": [record["code"]],
+                **_cut(call),
+            }
             base = f"/facts/change/0/earlier/{then}"
             parts += [
                 number(call, f"{base}/area", facts["unit"], seen),
@@ -223,7 +228,7 @@ def _lost_and_gained(call: Call, plan: Plan) -> list[Part]:
         if found is None:
             continue
         base = f"/facts/change/0/moved/{name.replace('~', '~0').replace('/', '~1')}"
-        seen = {**_evidence(call, _whole(call), []), "before": call.arguments["since"]}
+        seen = {**_evidence(call, _whole(call), []), "before": raster_of(call.arguments["since"])}
         here = " It" if len(plan.classes) == 1 else f" {_upper(name)}"
         for k, way in enumerate(("lost", "gained")):
             start = f"{here} {way} " if not k else f" and {way} "
@@ -249,7 +254,7 @@ def compared(call: Call, plan: Plan) -> list[Part]:
     names = plan.classes or sorted((n for n in size if size[n]), key=lambda n: -size[n])[:MOST]
     parts = _then_and_now(call, plan, names)
     if not plan.classes:
-        seen = {**_evidence(call, _whole(call), []), "before": call.arguments["since"]}
+        seen = {**_evidence(call, _whole(call), []), "before": raster_of(call.arguments["since"])}
         share = number(call, "/facts/change/0/changed/share", "1", seen)
         parts += [" In all, ", share, " of what both maps tell changed class."]
     return parts
