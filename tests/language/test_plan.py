@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swath.language.plan import Plan, Question, Refusal, examples, plan
 from swath.language.plan_context import Context, Source, dates_in
@@ -136,3 +138,24 @@ def test_dates_are_read_in_the_ways_people_write_them():
     text, dates = dates_in("from the first of july 2016, June 2020, 5 Aug 2021, 2024-06-30, 2016-2018 to may 3rd, 2022")
     assert dates == ["2016-07-01", "2020-06", "2021-08-05", "2024-06-30", "2016", "2018", "2022-05-03"]
     assert not re.search(r"\d", text)
+
+
+WORDS = sorted(
+    {w for row in WORDINGS["asked"] for w in row["question"].lower().split()} | {"not", "near", "2030", "5", "why", "%"}
+)
+
+
+@given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join)))
+def test_any_text_is_planned_or_asked_back_and_what_is_planned_can_be_called(text):
+    found = plan(text, CONTEXT)
+    assert isinstance(found, (Plan, Question, Refusal))
+    if not isinstance(found, Plan):
+        assert not re.search(r"[0-9]", found.text)
+        return
+    paths = {s.path for s in CONTEXT.sources}
+    assert found.verb == "describe"
+    assert set(found.arguments) <= {"maps", "since", "windows"}
+    assert {*found.arguments["maps"], found.arguments.get("since", found.arguments["maps"][0])} <= paths
+    assert found.arguments["maps"][0] != found.arguments.get("since")
+    assert set(found.classes) <= set(WORDINGS["classes"])
+    assert found.classes or found.kind not in ("much", "densest")

@@ -223,7 +223,7 @@ def test_a_model_chooses_calls_and_its_numbers_are_put_in_by_reference(maps, mod
     ]
     made = swath.ask("Is there enough water for the crops?", maps, out=tmp_path / "out", **model)
     assert made.planner == "stand-in"
-    assert numbers(made)[0].pointer == "/facts/classes/0/area"
+    assert numbers(made)[0].pointer == "facts/classes/0/area"
     assert made.text == "Water covers 1 hectare. Crops grew since m_2016.tif."
     headers, first = StandIn.seen[0]
     assert headers["Authorization"] == "Bearer secret"
@@ -240,7 +240,8 @@ def test_a_model_chooses_calls_and_its_numbers_are_put_in_by_reference(maps, mod
     "words",
     [
         "Forest covers 97 hectares.", "Forest covers ninety hectares.", "Half of it is forest.", "Forest covers 73.5%.",
-        "There are \u0663 lakes.", "Forest doubled.", "Water covers [n99].", "Forest covers \u00bd of it.",
+        "There are \u0663 lakes.", "Forest doubled.", "Water covers [n99].", "Forest covers \u00bd of it.", "Forest covers one hectare.",
+        "Forest covers \u4e8c\u5341 ha.", "Forest covers a single pixel.", "Forest is [n2] and 3 more.",
     ],
 )  # fmt: skip
 def test_a_number_of_the_models_own_never_reaches_the_answer(maps, model, words):

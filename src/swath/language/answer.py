@@ -16,7 +16,8 @@ __all__ = ["Number", "Part", "at", "loose_numbers", "printed", "text_of"]
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One number of an answer. call: the number of the call that returned it; pointer: where in that call's result (JSON pointer).
+    """One number of an answer. call: the number of the call that returned it; pointer: where in that call's result, as
+    `facts/classes/1/area`.
 
     unit: `1` for shares, `ha`, `pixel`, ...; low, high: its interval where the tool gave one. evidence: the map, the pixel
     window (top, bottom, left, right) and the codes of the classes that it counts. text: as printed.
@@ -43,8 +44,11 @@ Part = str | Number
 
 
 def at(record: Any, pointer: str) -> Any:
-    """The value at a JSON pointer; KeyError, IndexError or ValueError where there is none."""
-    for step in pointer.split("/")[1:]:
+    """The value at a place in a result, its steps joined by / as in a JSON pointer (without the first, which looks like a path).
+
+    KeyError, IndexError or ValueError where there is none.
+    """
+    for step in pointer.removeprefix("/").split("/"):
         key = step.replace("~1", "/").replace("~0", "~")
         record = record[int(key)] if isinstance(record, list) else record[key]
     return record
@@ -126,6 +130,11 @@ _SPELLED = frozenset(
 )
 
 
+_ONE = re.compile(
+    r"\b(?:one|an?|single) (?:hectare|ha|pixel|km|square|kilomet|met(?:er|re)|acre|per ?cent|patch|time)\w*"
+)
+
+
 def loose_numbers(parts: Sequence[Part], names: Iterable[str] = (), *, spelled: bool = False) -> list[str]:
     """Numerals that stand in the text of an answer without a call behind them; names (of maps, dates, classes) are not numbers.
 
@@ -139,9 +148,10 @@ def loose_numbers(parts: Sequence[Part], names: Iterable[str] = (), *, spelled: 
         text = part
         for name in known:
             text = re.sub(rf"(?<![\w.]){re.escape(name)}(?![\w])", " ", text)
-        found += [w for w in re.findall(r"[^\s]*[\d\u00bc-\u00be\u2150-\u215f\u0660-\u0669%][^\s]*", text)]
+        found += [w for w in text.split() if "%" in w or any(c.isnumeric() for c in w)]
         if spelled:
             found += [w for w in re.findall(r"[a-z]+", text.lower()) if w in _SPELLED]
+            found += _ONE.findall(text.lower())
     return found
 
 
@@ -174,7 +184,7 @@ def linked(
                 made = value * factor / (100 if unit == "%" else 1)
                 evidence = {**what, "window": claim.get("window"), "classes": list(claim.get("class", []))}
                 parts += [sentence[last : match.start()]]
-                parts += [Number(made, "1" if unit == "%" else unit, call, f"/claims/{i}", text, evidence)]
+                parts += [Number(made, "1" if unit == "%" else unit, call, f"claims/{i}", text, evidence)]
                 break
         else:
             made = value * factor / (100 if unit == "%" else 1)

@@ -262,4 +262,4 @@ def _legend(source: Source) -> dict[str, Any]:
 
 
 def _area(context: Context) -> dict[str, Any]:
-    return {"area": context.more["area"]} if "area" in context.more else {}
+    return {k: context.more[k] for k in ("area", "safe") if k in context.more}

@@ -138,7 +138,7 @@ def _numbers(call: Call) -> list[tuple[str, Number]]:
         seen = {"map": call.arguments["paths"][0]}
         if call.result.get("shape"):
             made += [
-                (f"{k} size in pixels", number(call, f"/shape/{k}", "pixel", seen))
+                (f"{k} size in pixels", number(call, f"shape/{k}", "pixel", seen))
                 for k in ("y", "x")
                 if k in call.result["shape"]
             ]
@@ -147,19 +147,17 @@ def _numbers(call: Call) -> list[tuple[str, Number]]:
         seen = {"map": "change.tif", "before": call.arguments["scenes"][0]}
         if call.result["changed"]["value"] is not None:
             unit = call.result["changed"]["unit"]
-            made.append(
-                ("area that changed", number(call, "/changed/value", unit, seen, "/changed/low", "/changed/high"))
-            )
+            made.append(("area that changed", number(call, "changed/value", unit, seen, "changed/low", "changed/high")))
         return made
     facts, path = call.result["facts"], raster_of(call.arguments["maps"][-1])
     unit = facts["unit"]
     for i, c in enumerate(facts["classes"]):
         if c["pixels"]:
             seen = {"map": path, "window": c["window"], "codes": [c["code"]]}
-            made.append((f"{c['name']}, area", number(call, f"/facts/classes/{i}/area", unit, seen)))
-            made.append((f"{c['name']}, share", number(call, f"/facts/classes/{i}/share", "1", seen)))
+            made.append((f"{c['name']}, area", number(call, f"facts/classes/{i}/area", unit, seen)))
+            made.append((f"{c['name']}, share", number(call, f"facts/classes/{i}/share", "1", seen)))
     for j, change in enumerate(facts["change"]):
-        base = f"/facts/change/{j}"
+        base = f"facts/change/{j}"
         seen = {"map": path, "before": call.arguments.get("since", "")}
         made.append(("changed class, area", number(call, f"{base}/changed/area", unit, seen)))
         made.append(("changed class, share", number(call, f"{base}/changed/share", "1", seen)))
@@ -180,7 +178,7 @@ def _numbers(call: Call) -> list[tuple[str, Number]]:
         made.append(
             (
                 f"{name}, share in its densest window ({d['place']})",
-                number(call, f"/windows/densest/{key}/share", "1", seen),
+                number(call, f"windows/densest/{key}/share", "1", seen),
             )
         )
     return made

@@ -69,11 +69,11 @@ def much(call: Call, plan: Plan) -> list[Part]:
             parts.append(f"There is no {record['noun']} on {plan.dates[0]}.")
             continue
         seen = _evidence(call, record["window"], [record["code"]])
-        area = number(call, f"/facts/classes/{i}/area", facts["unit"], seen)
-        share = number(call, f"/facts/classes/{i}/share", "1", seen)
+        area = number(call, f"facts/classes/{i}/area", facts["unit"], seen)
+        share = number(call, f"facts/classes/{i}/share", "1", seen)
         parts += [f"{_upper(record['noun'])}: ", area, ", ", share, f" of {_of(facts)} ({plan.dates[0]})."]
         if "adjusted_area" in record:
-            base = f"/facts/classes/{i}/adjusted_area"
+            base = f"facts/classes/{i}/adjusted_area"
             judged = number(
                 call,
                 f"{base}/value",
@@ -97,7 +97,7 @@ def _in_region(call: Call, region: str, record: dict[str, Any]) -> list[Part]:
     if record["name"] not in there["classes"]:
         return [f"There is no {record['noun']} in {place}."]
     seen = _evidence(call, there["window"], [record["code"]])
-    base = f"/facts/regions/{region}/classes/{record['name'].replace('~', '~0').replace('/', '~1')}"
+    base = f"facts/regions/{region}/classes/{record['name'].replace('~', '~0').replace('/', '~1')}"
     share, pixels = number(call, f"{base}/share", "1", seen), number(call, f"{base}/pixels", "pixel", seen)
     return [f"{_upper(record['noun'])} in {place}: ", share, f" of {_of(facts)} there (", pixels, ")."]
 
@@ -113,7 +113,7 @@ def densest(call: Call, plan: Plan) -> list[Part]:
         if found is None:
             parts.append(f"There is no {record['noun']} on {plan.dates[0]}.")
             continue
-        key = f"/windows/densest/{name.replace('~', '~0').replace('/', '~1')}"
+        key = f"windows/densest/{name.replace('~', '~0').replace('/', '~1')}"
         seen = _evidence(call, found["window"], [record["code"]])
         share = number(call, f"{key}/share", "1", seen)
         ends = [number(call, f"{key}/{side}/{k}", "", seen) for side in ("rows", "columns") for k in (0, 1)]
@@ -131,7 +131,7 @@ def described(call: Call, plan: Plan) -> list[Part]:
     codes = {c["name"]: c["code"] for c in _facts(call)["classes"]}
     for i, sentence in enumerate(call.result["sentences"]):
         claims = {j: c for j, c in enumerate(call.result["claims"]) if c["sentence"] == i}
-        for part in linked(sentence, claims, call.n, what, f"/sentences/{i}"):
+        for part in linked(sentence, claims, call.n, what, f"sentences/{i}"):
             if isinstance(part, Number):
                 names = part.evidence.pop("classes", [])
                 part.evidence["codes"] = [codes[n] for n in names if n in codes]
@@ -156,8 +156,8 @@ def changed(call: Call, plan: Plan) -> list[Part]:
     if not plan.classes:
         if not change["changed"]["pixels"]:
             return [f"Nothing changed its class from {first} to {last}."]
-        parts += [f"From {first} to {last}, ", number(call, "/facts/change/0/changed/area", facts["unit"], seen), " changed class (",
-                  number(call, "/facts/change/0/changed/share", "1", seen), " of what both maps tell)."]  # fmt: skip
+        parts += [f"From {first} to {last}, ", number(call, "facts/change/0/changed/area", facts["unit"], seen), " changed class (",
+                  number(call, "facts/change/0/changed/share", "1", seen), " of what both maps tell)."]  # fmt: skip
     else:
         parts += _then_and_now(call, plan, plan.classes)
         parts += _lost_and_gained(call, plan)
@@ -172,7 +172,7 @@ def changed(call: Call, plan: Plan) -> list[Part]:
         lines += [
             "; " if k else "",
             f"{old} to {new} ",
-            number(call, f"/facts/change/0/transitions/{i}/area", facts["unit"], here),
+            number(call, f"facts/change/0/transitions/{i}/area", facts["unit"], here),
         ]
     return [*parts, *lines, "."]
 
@@ -196,7 +196,7 @@ def _then_and_now(call: Call, plan: Plan, names: Sequence[str]) -> list[Part]:
                 "codes": [record["code"]],
                 **_cut(call),
             }
-            base = f"/facts/change/0/earlier/{then}"
+            base = f"facts/change/0/earlier/{then}"
             parts += [
                 number(call, f"{base}/area", facts["unit"], seen),
                 " (",
@@ -208,7 +208,7 @@ def _then_and_now(call: Call, plan: Plan, names: Sequence[str]) -> list[Part]:
         else:
             record = facts["classes"][now]
             seen = _evidence(call, record["window"], [record["code"]])
-            base = f"/facts/classes/{now}"
+            base = f"facts/classes/{now}"
             parts += [
                 ", ",
                 number(call, f"{base}/area", facts["unit"], seen),
@@ -227,7 +227,7 @@ def _lost_and_gained(call: Call, plan: Plan) -> list[Part]:
         found = facts["change"][0]["moved"].get(name)
         if found is None:
             continue
-        base = f"/facts/change/0/moved/{name.replace('~', '~0').replace('/', '~1')}"
+        base = f"facts/change/0/moved/{name.replace('~', '~0').replace('/', '~1')}"
         seen = {**_evidence(call, _whole(call), []), "before": raster_of(call.arguments["since"])}
         here = " It" if len(plan.classes) == 1 else f" {_upper(name)}"
         for k, way in enumerate(("lost", "gained")):
@@ -255,7 +255,7 @@ def compared(call: Call, plan: Plan) -> list[Part]:
     parts = _then_and_now(call, plan, names)
     if not plan.classes:
         seen = {**_evidence(call, _whole(call), []), "before": raster_of(call.arguments["since"])}
-        share = number(call, "/facts/change/0/changed/share", "1", seen)
+        share = number(call, "facts/change/0/changed/share", "1", seen)
         parts += [" In all, ", share, " of what both maps tell changed class."]
     return parts
 
@@ -266,13 +266,13 @@ def scene(call: Call, plan: Plan) -> list[Part]:
     seen: dict[str, Any] = {"map": call.arguments["paths"][0]}
     parts: list[Part] = [f"{name} is a scene" + (f" of {r['sensor']}" if r.get("sensor") else "")]
     if r.get("shape") and {"y", "x"} <= set(r["shape"]):
-        parts += [" of ", number(call, "/shape/y", "rows", seen), " and ", number(call, "/shape/x", "columns", seen)]
+        parts += [" of ", number(call, "shape/y", "rows", seen), " and ", number(call, "shape/x", "columns", seen)]
     if r.get("bands"):
         parts.append(f"; bands: {', '.join(str(b.get('name', '')) for b in r['bands'][:12])}")
     if r.get("dates"):
         parts.append(f"; dates: {', '.join(map(str, r['dates'][:4]))}")
     if r.get("valid_share") is not None:
-        parts += ["; ", number(call, "/valid_share", "1", seen), " of it is valid"]
+        parts += ["; ", number(call, "valid_share", "1", seen), " of it is valid"]
     return [*parts, ". It is not a map of classes: swath map makes one."]
 
 
@@ -286,8 +286,8 @@ def change(call: Call, plan: Plan) -> list[Part]:
     }
     if found.get("value") is None:
         return [f"How much changed from {first} to {last} is not known."]
-    whole = number(call, "/changed/value", found["unit"], seen, "/changed/low", "/changed/high")
+    whole = number(call, "changed/value", found["unit"], seen, "changed/low", "changed/high")
     parts: list[Part] = [f"From {first} to {last}, ", whole, " changed"]
     if call.result.get("share") is not None:
-        parts += [" (", number(call, "/share", "1", seen), " of the ground with an answer)"]
+        parts += [" (", number(call, "share", "1", seen), " of the ground with an answer)"]
     return [*parts, f", told by {call.result['way']}."]
