@@ -50,6 +50,11 @@ class Registration:
         return bool(np.isfinite(self.length) and self.confidence >= SURE and not self.se > 0.5)
 
     @property
+    def words(self) -> tuple[str, str]:
+        """How far b lies down and right of a, signed, to two digits."""
+        return f"{0.0 - round(self.dy, 2):+.2f}", f"{0.0 - round(self.dx, 2):+.2f}"
+
+    @property
     def length(self) -> float:
         """Of the shift, in pixels."""
         return float(np.hypot(self.dy, self.dx))

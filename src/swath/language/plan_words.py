@@ -112,7 +112,7 @@ REGION_WORDS: dict[str, tuple[str, ...]] = {
 NEAREST = {
     "much": "How much {class} is here?",
     "changed": "What changed since the earlier date?",
-    "densest": "Where is {class} densest?",
+    "densest": "Where is the highest share of {class}?",
     "describe": "Describe this view",
     "compare": "Compare with the earlier date",
 }

@@ -188,7 +188,7 @@ def _shift_of_maps(pair: Pair, painter: Compare, seed: int) -> tuple[str, ...]:
     said = []
     if found is not None and sure:
         said.append(
-            f"edges of the after map lie {-found.dy:+.2f} pixels down and {-found.dx:+.2f} right of those of the before map "
+            f"edges of the after map lie {found.words[0]} pixels down and {found.words[1]} right of those of the before map "
             f"(confidence {found.confidence:.2f} of 1)"
         )
     else:
@@ -331,7 +331,7 @@ def _plain_shift(pair: Pair, half: float, own: bool, seed: int) -> tuple[str, ..
     if found is None or not found.sure:
         return ("the shift between the dates cannot be told",)
     said = [
-        f"the after date lies {-found.dy:+.2f} pixels down and {-found.dx:+.2f} right of the before date (confidence "
+        f"the after date lies {found.words[0]} pixels down and {found.words[1]} right of the before date (confidence "
         f"{found.confidence:.2f} of 1)"
     ]
     if own:

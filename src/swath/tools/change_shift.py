@@ -33,7 +33,7 @@ def lined_up(pair: Pair, *, correct: bool, seed: int = 0) -> Pair:
         return replace(pair, moved=found, notes=tuple(notes))
     se = f" (standard error {found.se:.2f})" if np.isfinite(found.se) else ""
     notes.append(
-        f"the after date lies {-found.dy:+.2f} pixels down and {-found.dx:+.2f} right of the before date{se}, "
+        f"the after date lies {found.words[0]} pixels down and {found.words[1]} right of the before date{se}, "
         f"confidence {found.confidence:.2f}"
     )
     if not correct:

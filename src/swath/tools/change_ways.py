@@ -122,7 +122,7 @@ def shift_said(pair: Pair, spectral: Spectral, windows: Sequence[Any]) -> tuple[
             f"a shift of half a pixel, if there is one, would alone make {_percent(made)} of the unchanged pixels look changed",
         )
     said = [
-        f"the after date lies {-found.dy:+.2f} pixels down and {-found.dx:+.2f} right of the before date, {found.length:.2f} pixels "
+        f"the after date lies {found.words[0]} pixels down and {found.words[1]} right of the before date, {found.length:.2f} pixels "
         f"in all{f' (standard error {found.se:.2f})' if np.isfinite(found.se) else ''}; confidence {found.confidence:.2f} of 1"
     ]
     made = spectral.detector.made_by(windows, found.dy, found.dx)
