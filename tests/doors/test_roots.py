@@ -119,9 +119,24 @@ def test_every_verb_that_is_offered_has_a_schema_of_its_arguments():
     )
 
 
+def test_every_argument_that_is_a_path_is_known_as_one():
+    import inspect
+
+    from swath import __getattr__ as lookup
+    from swath.tools.job import FILES, WRITES
+
+    for verb in VERBS:
+        for name, p in inspect.signature(lookup(verb)).parameters.items():
+            if "Path" in str(p.annotation):
+                assert name in FILES | WRITES, f"{verb} --{name}"
+
+
 @pytest.mark.parametrize(
     ("verb", "arguments"),
     [
+        ("doctor", {"file": "/etc/passwd"}),
+        ("info", {"paths": ["scenes/a.csv"], "quicklook": "/tmp/quick.png"}),
+        ("info", {"paths": ["scenes/a.csv"], "quicklook": "scenes/a.csv"}),
         ("get", {"stac": "http://127.0.0.1"}),
         ("info", {"paths": ["scenes/a.csv"], "safe": False}),
         ("info", {"paths": ["scenes/a.csv"], "shell": "x"}),

@@ -75,3 +75,11 @@ def test_a_run_of_a_newer_format_or_from_memory_is_refused(tmp_path: Path) -> No
     (tmp_path / "run.json").write_text(json.dumps(record))
     with pytest.raises(FormatError, match="from files"):
         again.again(tmp_path, out=tmp_path / "o")
+
+
+def test_a_word_stays_a_word_where_a_file_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("deco", "scenes"):
+        (tmp_path / name).mkdir()
+    begun = job.Job.start("train", {"family": "deco", "scenes": ["scenes"], "out": "deco"})
+    assert begun.arguments == {"family": "deco", "scenes": [str(tmp_path / "scenes")], "out": str(tmp_path / "deco")}

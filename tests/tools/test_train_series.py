@@ -20,7 +20,7 @@ from swath.predict import told
 from swath.predict.run import run
 from swath.tools import taught, taught_judge
 
-SIDE, PATCH = 72, 6
+SIDE, PATCH = 48, 6
 EAST, NORTH = 500_000, 5_100_000
 
 
@@ -28,7 +28,7 @@ EAST, NORTH = 500_000, 5_100_000
 def small():
     """Few pixels and trees: what is tested is no matter of how good it is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(taught, "POOL", 300)
+        patch.setattr(taught, "POOL", 100)
         patch.setattr(taught_judge, "TREES", 30)
         yield
 
@@ -50,7 +50,7 @@ def world(tmp_path_factory):
     cube = contract.make(values[:, None], bands=["NDVI"], geobox=box, time=when, quantity="index", units="1",
                          attrs={"simulated": "yes"})  # fmt: skip
     save_zarr(cube, folder / "cube.zarr")
-    r, c = rng.integers(0, SIDE, (2, 400))
+    r, c = rng.integers(0, SIDE, (2, 200))
     names = [made.CLASSES[k] for k in season.target[field[r, c]]]
     points = gpd.points_from_xy(EAST + 10 * (c + 0.5), NORTH - 10 * (r + 0.5))
     gpd.GeoDataFrame({"label": names}, geometry=points, crs="EPSG:32633").to_file(folder / "points.gpkg")
@@ -63,7 +63,7 @@ def trained(world):
         [str(world / "cube.zarr")],
         labels=str(world / "points.gpkg"),
         family="deco",
-        epochs=2,
+        epochs=1,
         out=world / "m.safetensors",
     )
 

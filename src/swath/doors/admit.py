@@ -15,6 +15,7 @@ from swath.doors import signature
 from swath.doors.roots import Admitted, Roots
 from swath.errors import FormatError, SwathError
 from swath.tools import VERBS
+from swath.tools.job import FILES, WRITES
 
 __all__ = ["Call", "admit", "offered", "schema"]
 
@@ -22,26 +23,6 @@ CLOSED = frozenset({"get"})
 """Verbs that reach beyond this machine: not offered."""
 READING = frozenset({"info", "list", "doctor", "describe", "ask", "assess"})
 """Verbs that write nothing unless `out` is given."""
-FILES = frozenset(
-    (
-        *(
-            "paths",
-            "scenes",
-            "labels",
-            "truth",
-            "model",
-            "weights",
-            "archive",
-            "like",
-            "like_image",
-            "unlabelled",
-            "pairs",
-        ),
-        *("start", "map", "maps", "strata", "since", "check", "legend", "since_legend", "data", "folder", "estimates"),
-        *("frames", "times", "packed", "run", "area", "replay"),
-    )
-)
-"""Arguments that name files or folders."""
 WORDS = {
     "model": re.compile(r"sen2lcz"),
     "legend": re.compile(r"[a-z]+"),
@@ -130,6 +111,8 @@ def admit(verb: str, arguments: Mapping[str, Any], roots: Roots) -> Call:
     ready: dict[str, Any] = {}
     for name, value in arguments.items():
         ready[name] = _argument(name, value, roots, reads)
+        if name in WRITES - {"out"} and value is not None:
+            ready[name] = str(roots.place(str(value)))
     out = _where(verb, known, ready, roots)
     if out is not None:
         ready["out"] = str(out)

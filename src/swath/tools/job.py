@@ -16,9 +16,56 @@ from typing import Any
 from swath import __version__
 from swath.errors import OutputError
 
-__all__ = ["FORMAT", "Job", "Progress", "can_be_written", "digest", "inputs_of", "write_json", "write_text"]
+__all__ = [
+    "FORMAT",
+    "FILES",
+    "Job",
+    "Progress",
+    "WRITES",
+    "can_be_written",
+    "digest",
+    "inputs_of",
+    "write_json",
+    "write_text",
+]
 
 FORMAT = 1
+FILES = frozenset(
+    (
+        *(
+            "archive",
+            "area",
+            "check",
+            "data",
+            "estimates",
+            "file",
+            "folder",
+            "frames",
+            "labels",
+            "legend",
+            "like",
+            "like_image",
+        ),
+        *(
+            "map",
+            "maps",
+            "model",
+            "not_",
+            "packed",
+            "pairs",
+            "paths",
+            "replay",
+            "run",
+            "scenes",
+            "since",
+            "since_legend",
+        ),
+        *("start", "strata", "times", "truth", "unlabelled", "weights"),
+    )
+)
+"""Arguments of verbs that name files or folders to read."""
+WRITES = frozenset({"out", "quicklook"})
+"""Arguments that name what is written."""
 Progress = Callable[[int, int, str], None]
 _WHOLE = 256 * 2**20  # files up to this size are hashed whole, larger ones by their size and sixteen blocks
 
@@ -116,7 +163,7 @@ class Job:
     @classmethod
     def start(cls, verb: str, arguments: Mapping[str, Any], reads: Iterable[Any] = ()) -> Job:
         """Begin: `reads` are the files, folders or objects that the run depends on."""
-        plain = {k: _plain(v) for k, v in arguments.items() if k != "progress"}
+        plain = {k: _plain(v, k in FILES or k in WRITES) for k, v in arguments.items() if k != "progress"}
         return cls(verb=verb, arguments=plain, inputs=inputs_of(reads))
 
     def record(self, outputs: Iterable[Path], out: Path, **more: Any) -> dict[str, Any]:
@@ -159,11 +206,11 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    """A value JSON can hold; local paths become absolute."""
+def _plain(value: Any, file: bool) -> Any:
+    """A value JSON can hold; local paths become absolute, words stay even where a file has their name."""
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, os.PathLike) or (isinstance(value, str) and len(value) < 4096 and _exists(value)):
+        return [_plain(v, file) for v in value]
+    if isinstance(value, os.PathLike) or (file and isinstance(value, str) and len(value) < 4096 and _exists(value)):
         return str(Path(value).resolve())
     if value is None or isinstance(value, (str, int, float, bool)):
         return value

@@ -103,6 +103,7 @@ def tasks_of(asked: Mapping[str, Any]) -> tuple[str, ...]:
 
 def teach(scenes: Any, asked: dict[str, Any], progress: Progress | None) -> SeriesResult:
     """Read, judge in folds of whole places, train on all, write. Raises as `train`."""
+    from swath.baseline.threads import one_thread
     from swath.predict import told
     from swath.tools.encoding import sites_of
     from swath.tools.scenes import Reading
@@ -127,7 +128,8 @@ def teach(scenes: Any, asked: dict[str, Any], progress: Progress | None) -> Seri
     )
     from swath.tools.taught_judge import judged
 
-    found = judged(lesson, plan, space, simulated=simulated, progress=progress)
+    with one_thread():  # so that the file does not depend on how many there are
+        found = judged(lesson, plan, space, simulated=simulated, progress=progress)
     say += [found.words, *found.notes]
     model = trained(lesson, plan, space, np.arange(len(lesson.y)), progress, "training on all places")
     model.spread.update(found.spread)
