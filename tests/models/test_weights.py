@@ -103,3 +103,19 @@ def test_weights_that_came_with_swath_are_the_same_bytes_and_say_what_they_were_
         assert "made grounds" in facts.trained_on
         assert "real scenes" in facts.trained_on
         assert not facts.simulated  # not made worlds alone
+
+
+def test_a_file_with_several_words_in_its_header_has_the_same_bytes_every_time(tmp_path):
+    import torch
+
+    from swath.models.weights import Facts, read, write
+
+    tensors = {"b": torch.arange(3.0), "a": torch.ones(2, 2)}
+    words = {f"word {i}": "é" * i for i in range(12)}
+    facts = Facts(model="made", config={"size": 1})
+    for number in range(5):
+        write(tmp_path / f"{number}.safetensors", tensors, facts, more=words)
+    assert len({(tmp_path / f"{number}.safetensors").read_bytes() for number in range(5)}) == 1
+    found, again = read(tmp_path / "0.safetensors")
+    assert again.model == "made"
+    assert all(torch.equal(found[k], v) for k, v in tensors.items())

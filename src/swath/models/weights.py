@@ -51,9 +51,21 @@ def write(
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     save_file(whole, aside, metadata={"swath": json.dumps(asdict(facts), sort_keys=True), **(more or {})})
+    _in_order(aside)
     with open(aside, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(aside, path)
+
+
+def _in_order(path: Path) -> None:
+    """Sort the words in a safetensors header: the library writes several of them in an order that changes from run to run."""
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], Facts]:

@@ -130,8 +130,8 @@ def teach(scenes: Any, asked: dict[str, Any], progress: Progress | None) -> Seri
 
     with one_thread():  # so that the file does not depend on how many there are
         found = judged(lesson, plan, space, simulated=simulated, progress=progress)
-    say += [found.words, *found.notes]
-    model = trained(lesson, plan, space, np.arange(len(lesson.y)), progress, "training on all places")
+        say += [found.words, *found.notes]
+        model = trained(lesson, plan, space, np.arange(len(lesson.y)), progress, "training on all places")
     model.spread.update(found.spread)
     if "crop" in tasks:
         model.temperature[space] = found.temperature
