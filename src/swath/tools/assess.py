@@ -10,6 +10,7 @@ import numpy as np
 
 from swath.errors import DesignError, LabelError
 from swath.estimate import Estimate
+from swath.tools.shown import Shown
 
 if TYPE_CHECKING:
     from swath.assess.reference import Reference
@@ -20,7 +21,7 @@ __all__ = ["Assessment", "assess"]
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(Shown):
     """How good a map is. record: what assessment.json holds; `to_json` gives it. files: what was written."""
 
     record: dict[str, Any]
@@ -55,11 +56,6 @@ class Assessment:
             lines.append("mapped: what the map shows; area: adjusted for its errors, where the sample allows")
         lines += [f"note: {n}" for n in r["notes"]]
         return "\n".join([*lines, *(f"written: {f}" for f in self.files)])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def _line(c: dict[str, Any], width: int) -> str:

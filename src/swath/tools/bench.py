@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from swath.errors import SwathError
 from swath.tools.job import Job, Progress, can_be_written, write_json
 from swath.tools.scenes import Reading
+from swath.tools.shown import Shown
 
 if TYPE_CHECKING:
     from swath.bench.protocol import Comparison, Plan
@@ -20,7 +21,7 @@ MONTHLY = ("presto",)  # families that take one value a month: they are shown mo
 
 
 @dataclass(frozen=True, slots=True)
-class BenchResult:
+class BenchResult(Shown):
     """What was compared. rows: one record an encoder, head and share, as in bench.json. left_out: {encoder: why}."""
 
     out: str
@@ -54,11 +55,6 @@ class BenchResult:
         lines += [f"left out: {name}: {why}" for name, why in self.left_out.items()]
         lines += [f"note: {n}" for n in self.notes]
         return "\n".join([*lines, f"in {self.out}: {', '.join(self.files)}"])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def bench(

@@ -10,6 +10,7 @@ from swath.errors import SwathError
 from swath.estimate import Estimate
 from swath.tools.job import Job, Progress, can_be_written
 from swath.tools.scenes import Reading
+from swath.tools.shown import Shown
 
 __all__ = ["ChangeResult", "change"]
 
@@ -17,7 +18,7 @@ WAYS = ("labels", "pairs", "model", "index")
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeResult:
+class ChangeResult(Shown):
     """What a change run gave. changed: area of all change; share: of the ground with an answer; missing: share without one.
 
     way: how it was told. transitions: a record a kind of change, as in transitions.json. shift: sentences. scores: by the
@@ -80,11 +81,6 @@ class ChangeResult:
         if self.failed:
             lines.append(f"{self.failed} windows failed three times and are no data")
         return "\n".join([*lines, f"in {self.out}: {', '.join(self.files)}"])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def _amount(value: float) -> str:

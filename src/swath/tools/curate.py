@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.errors import DesignError
+from swath.tools.shown import Shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,7 @@ __all__ = ["CurateResult", "curate"]
 
 
 @dataclass(frozen=True, slots=True)
-class CurateResult:
+class CurateResult(Shown):
     """What was kept. read: tiles that could be compared; unread, screened: (tile, why) of those left out; copies: tiles
     that are near-duplicates of another. even: effective number of clusters (exp of the entropy of their shares) in the
     archive and among the kept.
@@ -75,11 +76,6 @@ class CurateResult:
                     len(items) > 5
                 )
         return "\n".join(lines + [f"note: {n}" for n in self.notes])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def curate(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.errors import DesignError, LabelError
+from swath.tools.shown import Shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,7 @@ __all__ = ["LabelNext", "label_next"]
 
 
 @dataclass(frozen=True, slots=True)
-class LabelNext:
+class LabelNext(Shown):
     """What to label. score: the doubt that was used; labelled: how many labels it learned from; compared: AUROC of each."""
 
     out: str
@@ -50,11 +51,6 @@ class LabelNext:
         ]
         lines += [f"  {name}: ranks errors at unseen labels with AUROC {e}" for name, e in self.compared]
         return "\n".join(lines + [f"note: {n}" for n in self.notes])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def label_next(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from swath.errors import FormatError
 from swath.tools.job import Job, Progress, can_be_written, write_json, write_text
+from swath.tools.shown import Shown
 
 if TYPE_CHECKING:
     from swath.language.caption import Text
@@ -22,7 +23,7 @@ Style = Literal["plain", "places", "short", "list", "levels", "chatearthnet"]
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class Described(Shown):
     """What is said of a map. text: sentences with their claims; verdicts: of the text given with --check, or of the writer's.
 
     questions: with keys, when asked for. facts: everything counted. files: what lies in `out`, if one was given. windows: the
@@ -72,11 +73,6 @@ class Described:
         if self.out:
             lines.append(f"in {self.out}: {', '.join(self.files)}")
         return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def describe(

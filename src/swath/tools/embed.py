@@ -9,6 +9,7 @@ from typing import Any, Literal
 from swath.errors import GridError, OutputError
 from swath.tools.job import Job, Progress, can_be_written, write_json
 from swath.tools.scenes import Reading
+from swath.tools.shown import Shown
 
 __all__ = ["EmbedResult", "embed"]
 
@@ -16,7 +17,7 @@ WINDOW = 32  # pixels a side for encoders that take any window
 
 
 @dataclass(frozen=True, slots=True)
-class EmbedResult:
+class EmbedResult(Shown):
     """What an embed run gave. empty: windows without a valid pixel; failed: windows that could not be read.
 
     left_out: scenes that could not be opened, with the reason. threshold: similarity below which nothing is alike.
@@ -66,11 +67,6 @@ class EmbedResult:
             lines.append(f"left out: {len(self.left_out) - 5} more scenes")
         lines += [f"note: {n}" for n in self.notes[:12]]
         return "\n".join([*lines, f"in {self.out}"])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def embed(

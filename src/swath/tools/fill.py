@@ -12,6 +12,7 @@ from swath.errors import SwathError
 from swath.estimate import Estimate
 from swath.tools.job import Job, Progress, can_be_written, write_json
 from swath.tools.scenes import Reading, open_scenes
+from swath.tools.shown import Shown
 
 __all__ = ["Series", "SeriesResult", "fill"]
 
@@ -42,7 +43,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesResult:
+class SeriesResult(Shown):
     """What fill or forecast wrote. series: one a cube; methods: text of the comparison; files lie in `out`."""
 
     out: str
@@ -81,11 +82,6 @@ class SeriesResult:
         if self.failed:
             lines.append(f"{self.failed} windows failed three times and hold no value")
         return "\n".join([*lines, f"in {self.out}: {', '.join(self.files)}"])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def fill(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from swath.errors import FormatError, SwathError, need
 from swath.tools.fetch import Task, catalogue, fetch, path_of
 from swath.tools.job import Job, Progress
+from swath.tools.shown import Shown
 
 if TYPE_CHECKING:
     from odc.geo.geom import Geometry
@@ -20,7 +21,7 @@ __all__ = ["Got", "get"]
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
+class Got(Shown):
     """What was fetched: `out` is a local STAC catalogue that opens as a scene series.
 
     items: their ids; matched: how many the service offered; files, bytes: written now or kept from before (`kept`);
@@ -65,11 +66,6 @@ class Got:
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"failed: {name}: {reason}" for name, reason in self.failed]
         return "\n".join([*lines, f"next: swath info {self.out}"])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def get(

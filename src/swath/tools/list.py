@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from swath.report.table import table
+from swath.tools.shown import Shown
 from swath.tools.systems import SYSTEMS, System
 
 __all__ = ["Listing", "list"]
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Shown):
     """The systems that were asked for, in the order of their numbers."""
 
     systems: tuple[System, ...]
@@ -30,11 +31,6 @@ class Listing:
             f"{count} of {len(rows)} are built; run one with  swath run SLUG" if count else "none of them is built yet"
         )
         return "\n".join([table(("no.", "slug", "built", "what it is"), rows, right=(0,)), "", last])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def list(*, built: bool = False) -> Listing:

@@ -11,12 +11,13 @@ from swath.estimate import Estimate
 from swath.tools import zones
 from swath.tools.job import Job, Progress, can_be_written, write_json
 from swath.tools.scenes import Opened, Reading, open_scenes
+from swath.tools.shown import Shown
 
 __all__ = ["MapResult", "map"]
 
 
 @dataclass(frozen=True, slots=True)
-class MapResult:
+class MapResult(Shown):
     """What a map run gave. accuracy: overall accuracy, or R2 of a regression; undefined without labels or truth.
 
     classes: one record a class as in assessment.json. files: what lies in `out`. failed: windows left as no data.
@@ -63,11 +64,6 @@ class MapResult:
         if self.failed:
             lines.append(f"{self.failed} windows failed three times and are no data")
         return "\n".join([*lines, f"in {self.out}: {', '.join(self.files)}"])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def _amount(record: dict[str, Any]) -> str:

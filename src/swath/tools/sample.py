@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from swath.errors import DesignError
+from swath.tools.shown import Shown
 
 if TYPE_CHECKING:
     from swath.tools.job import Progress
@@ -15,7 +16,7 @@ __all__ = ["SampleResult", "sample"]
 
 
 @dataclass(frozen=True, slots=True)
-class SampleResult:
+class SampleResult(Shown):
     """What was drawn. strata: of each its name, code, area, pixels, points. out: the file of points."""
 
     out: str
@@ -49,11 +50,6 @@ class SampleResult:
             "next: fill in the column label at each point, then  swath assess MAP --truth " + Path(self.out).name
         )
         return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def sample(

@@ -14,6 +14,7 @@ import numpy as np
 from swath.errors import GridError
 from swath.tools.job import Job, Progress, can_be_written, write_text
 from swath.tools.scenes import Reading
+from swath.tools.shown import Shown
 
 if TYPE_CHECKING:
     from swath.predict.vectors import Vectors
@@ -25,7 +26,7 @@ PICTURES = 60
 
 
 @dataclass(frozen=True, slots=True)
-class SearchResult:
+class SearchResult(Shown):
     """What a search gave. hits: records, the most alike first: key, place, lon, lat, dates, similarity.
 
     threshold: NaN where the archive is too small to have one. best: the highest similarity, whether above it or not. own: vectors
@@ -87,11 +88,6 @@ class SearchResult:
         )
         lines += [f"note: {n}" for n in self.notes]
         return "\n".join([*lines, f"in {self.out}: {', '.join(self.files)}"])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def _where(record: dict[str, Any]) -> str:

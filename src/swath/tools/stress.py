@@ -14,6 +14,7 @@ import numpy as np
 from swath.errors import LabelError, SwathError
 from swath.estimate import Estimate
 from swath.tools.job import Job, Progress, can_be_written, write_json
+from swath.tools.shown import Shown
 from swath.tools.stress_asked import chosen, levels_of, reads_of, told_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ __all__ = ["StressPlan", "StressResult", "stress"]
 
 
 @dataclass(frozen=True, slots=True)
-class StressResult:
+class StressResult(Shown):
     """What a stress test gave. clean: the undamaged score; mean: mean drop over those of the twelve that were tried.
 
     drops: {corruption: mean drop over its levels}. first: {corruption: (class, level)} that breaks first.
@@ -73,11 +74,6 @@ class StressResult:
         head = ("corruption", "mean drop in points", "map changed at worst", "class that breaks first")
         lines = [*self.lead, "", table(head, rows), *(f"note: {n}" for n in self.notes)]
         return "\n".join([*lines, f"in {self.out}: {', '.join(self.files)}"])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from swath.sample import split
 from swath.sample.places import Places
 from swath.tools import training
 from swath.tools.job import Job, Progress, write_json
+from swath.tools.shown import Shown
 
 if TYPE_CHECKING:
     from swath.models.deco import Deco
@@ -32,7 +33,7 @@ BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesResult:
+class SeriesResult(Shown):
     """What training gave. rows: (task, method, metric, score), the decoder and the simple methods on the same held-out places.
 
     verdict: in words, by the paired differences among the rows.
@@ -58,11 +59,6 @@ class SeriesResult:
         lines = [table(("task", "metric", "method", "in places left out"), cells), self.verdict]
         lines += [f"note: {n}" for n in self.notes]
         return "\n".join([*lines, f"in {self.out}: {', '.join(self.tasks)}"])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 @dataclass(frozen=True)

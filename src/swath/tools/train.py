@@ -13,6 +13,7 @@ from swath.errors import LabelError, OutputError, SwathError, need
 from swath.estimate import Estimate
 from swath.tools.job import Job, Progress, can_be_written, write_json
 from swath.tools.scenes import Reading
+from swath.tools.shown import Shown
 
 if TYPE_CHECKING:
     from swath.tools.contest import Judged
@@ -25,7 +26,7 @@ CONTINUED = 8
 
 
 @dataclass(frozen=True, slots=True)
-class TrainResult:
+class TrainResult(Shown):
     """What training gave. accuracy: overall, or R2, in places left out. beside: the other methods on the same folds.
 
     gains: what the model is better by than each of the simple ones, paired by place. curve: rows of the few-label curve.
@@ -72,11 +73,6 @@ class TrainResult:
             lines.append(table(["labels", "number", "method", word], shown, right=(1,)))
         lines += [f"note: {n}" for n in self.notes]
         return "\n".join([*lines, f"in {self.out}" + (f" (and {', '.join(self.files[1:])})" if self.files[1:] else "")])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def train(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from swath.errors import SwathError
 from swath.estimate import Estimate
 from swath.tools.job import Job, Progress, can_be_written, write_json
+from swath.tools.shown import Shown
 
 if TYPE_CHECKING:
     from swath.assess.tracks import Judged
@@ -23,7 +24,7 @@ _HEAD = ("", "ATE, m", "C-ATE, m", "AOE, deg", "RPE, m", "CR", "CR-T", "reloc, s
 
 
 @dataclass(frozen=True, slots=True)
-class TrajectoryResult:
+class TrajectoryResult(Shown):
     """What was measured. estimates: one record a track: path, name, alignment, runs and total of Estimates, notes.
 
     differences: correct rate of each track less the first one's, paired. limits: what counted as correct.
@@ -67,11 +68,6 @@ class TrajectoryResult:
             blocks.append(f"correct rate, {d['ours']} - {d['theirs']}: {Estimate.from_json(d['cr'])}")
         blocks += [f"note: {n}" for n in self.notes]
         return "\n".join([*blocks, f"in {self.out}: {', '.join(self.files)}"])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def _cell(record: dict[str, Any], name: str) -> str:
