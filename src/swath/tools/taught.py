@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from swath.tools.encoding import SceneSite
     from swath.train.series import Plan
 
-__all__ = ["SeriesResult", "teach"]
+__all__ = ["Taught", "teach"]
 
 FOLDS, POOL, TREES, SIDE = 3, 2_000, 300, 16
 NAMES = {"fill": "impute", "classify": "crop"}  # what a person says: what the prompt says
@@ -33,7 +33,7 @@ BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesResult(Shown):
+class Taught(Shown):
     """What training gave. rows: (task, method, metric, score), the decoder and the simple methods on the same held-out places.
 
     verdict: in words, by the paired differences among the rows.
@@ -97,7 +97,7 @@ def tasks_of(asked: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(t for t in TASKS if t in found)
 
 
-def teach(scenes: Any, asked: dict[str, Any], progress: Progress | None) -> SeriesResult:
+def teach(scenes: Any, asked: dict[str, Any], progress: Progress | None) -> Taught:
     """Read, judge in folds of whole places, train on all, write. Raises as `train`."""
     from swath.baseline.threads import one_thread
     from swath.predict import told
@@ -147,7 +147,7 @@ def teach(scenes: Any, asked: dict[str, Any], progress: Progress | None) -> Seri
         path.with_name(path.name + ".run.json"),
         job.record([path], path.parent, out_name=path.name, verdict=found.verdict, rows=facts["rows"]),
     )
-    return SeriesResult(
+    return Taught(
         str(path), tuple(SAID.get(t, t) for t in tasks), tuple(found.rows), found.verdict, (path.name,),
         tuple(dict.fromkeys(say)),
     )  # fmt: skip
