@@ -177,6 +177,7 @@ _EMPTY = {"phase": np.nan, "ask_phase": np.nan, "ask": -1, "wanted": -1}
 
 
 def blank(rows: int, n: int, width: int) -> dict[str, np.ndarray]:
+    """The fields of a Packed of rows x n tokens in which nothing stands yet; width: bands of the widest sensor."""
     out: dict[str, np.ndarray] = {}
     for f in fields(Packed):
         kind = np.float32 if f.name in _FLOATS else bool if f.name in _BITS else np.int64
