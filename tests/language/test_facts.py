@@ -238,3 +238,14 @@ def test_legends_come_by_name_file_and_mapping_and_errors_name_the_fix(tmp_path)
         facts(np.ones((3, 3)), NAMES)
     with pytest.raises(SwathError, match="no name for 9"):
         facts(np.full((3, 3), 9, np.uint8), NAMES)
+
+
+def test_a_class_without_a_usual_colour_is_not_taken_for_one_that_has_it():
+    import math
+
+    from swath.language.legend import Class, colours_of
+
+    classes = [Class(1, "water", "water", False, "water", None), Class(2, "clearing", "clearing", False, "", None)]
+    water, clearing = colours_of(classes)
+    assert math.dist(water, clearing) >= 90
+    assert len(set(colours_of([Class(i, f"k{i}", f"k{i}", False, "", None) for i in range(40)]))) == 40

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -274,16 +275,23 @@ _USUAL = {
 }  # fmt: skip
 
 
+_APART = 90.0  # between 8-bit colours
+
+
 def colours_of(classes: Sequence[Class]) -> list[Colour]:
     """A colour for each class: its own, else the usual one of its kind of land where no other has it, else of the palette."""
     from swath.earth.colour import palette
 
     concepts = [c.concept for c in classes]
     taken = {c.colour for c in classes if c.colour is not None}
-    spare = iter(palette(len(classes)))
-    made: list[Colour] = []
-    for c in classes:
-        usual = _USUAL.get(c.concept) if concepts.count(c.concept) == 1 else None
-        own = c.colour or (usual if usual not in taken else None)
-        made.append(own or next(spare))
-    return made
+    usual = [_USUAL.get(c.concept) if concepts.count(c.concept) == 1 else None for c in classes]
+    made = [c.colour or (u if u not in taken else None) for c, u in zip(classes, usual, strict=True)]
+    spare = palette(2 * len(classes) + 8)
+    for i, colour in enumerate(made):
+        if colour is None:
+            used = [m for m in made if m is not None]
+            apart = [min((math.dist(s, u) for u in used), default=math.inf) for s in spare]
+            # The first that cannot be taken for another, else the one that is furthest from all.
+            first = next((n for n, far in enumerate(apart) if far >= _APART), apart.index(max(apart)))
+            made[i] = spare.pop(first)
+    return [m for m in made if m is not None]

@@ -254,7 +254,7 @@ def page(
         headline=_headline(text),
         uri=data_uri(pixels), width=pixels.shape[1], height=pixels.shape[0], sentences=sentences, keys=keys,
         places=facts.north.words[:1].upper() + facts.north.words[1:] + ".",
-        picture=f"The picture shows every {step}th pixel." if step > 1 else "",
+        picture=f"The picture shows one pixel in {step} along each side." if step > 1 else "",
         hint="Point at a sentence, or step to it with Tab: the part of the map that it speaks of stays bright.",
         lines=text.style in ("list", "chatearthnet"), notes=[n for n in notes if n != facts.north.words], judged=judged,
         judged_title="The text that was checked", omitted=[] if verdicts is None else verdicts.omitted,
