@@ -134,7 +134,7 @@ def test_points_left_without_a_label_are_counted(world, tmp_path):
     data.loc[:4, "label"] = None
     data.to_file(points)
     notes = swath.assess(path, truth=points).record["notes"]
-    assert any(n.startswith("5 units of the truth without a label") for n in notes)
+    assert any(n.startswith("5 points without a label are taken to be like the others") for n in notes)
 
 
 def test_polygons_and_rasters_are_truth_without_design(world, tmp_path):

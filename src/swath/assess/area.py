@@ -87,7 +87,7 @@ def design_based(
     mapped: (S, K) area of each map class in each stratum where known: it gives the mapped areas and rules out units
     that cannot be. fraction: (S,) sampled share of each stratum. strata: names for errors.
     Estimators: Olofsson et al. 2014 eqs. 1-4 and 9; ratios for other strata: Stehman 2014 eqs. 2, 9, 27.
-    Raises DesignError when a stratum that has area holds fewer than 2 sample units.
+    Raises DesignError when a stratum that has area holds fewer than 2 sample units and is not known whole.
     """
     c = np.asarray(counts, float)
     area = np.asarray(stratum_area, float)
@@ -99,7 +99,7 @@ def design_based(
         )
     n = c.sum((1, 2))
     names = [str(s) for s in (strata if strata is not None else range(len(area)))]
-    _enough(n, area, names)
+    _enough(n, area, names, None if fraction is None else np.asarray(fraction, float))
     used = area > 0
     thin = [f"{int(k)} in {name}" for name, k, a in zip(names, n, area, strict=True) if a > 0 and k < THIN]
     sparse = f"interval may be wider than its level: few sample units ({', '.join(thin)})" if thin else ""
@@ -162,8 +162,14 @@ def intervals(
     return out
 
 
-def _enough(n: Floats, area: Floats, names: list[str]) -> None:
-    thin = [f"{name} ({int(k)})" for name, k, a in zip(names, n, area, strict=True) if a > 0 and k < 2]
+def _enough(n: Floats, area: Floats, names: list[str], fraction: Floats | None) -> None:
+    """A stratum of one pixel that was looked at is known whole: it needs no second."""
+    whole = np.zeros(len(n), bool) if fraction is None else fraction >= 1
+    thin = [
+        f"{name} ({int(k)})"
+        for name, k, a, known in zip(names, n, area, whole, strict=True)
+        if a > 0 and k < 2 and not known
+    ]
     if thin:
         raise DesignError(
             rule="every stratum that has area needs 2 or more sample units",

@@ -70,13 +70,14 @@ def record(
     level: float = 0.95,
     seed: int = 0,
     simulated: bool = False,
+    missing: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The record of a class map, as `assessment.json` has it.
 
     truth, mapped: (n,) class indices into names (outside: left out); place (n,) ids. areas: (K,) mapped areas in
     `unit`; codes: as in the map, None for a class that only the truth has. design: of `area.design_based` where the
     truth is a probability sample, then kind says which (simple, stratified). method: how the truth came about, in
-    words. conformal: as `conformal_record` makes it.
+    words. conformal: as `conformal_record` makes it. missing: as `missing.reckon` makes it, where points have no answer.
     """
     m, t, where = np.asarray(mapped), np.asarray(truth), np.asarray(place)
     k = len(names)
@@ -119,6 +120,7 @@ def record(
             "columns": [str(n) for n in names],
             "counts": table.astype(int).tolist(),
         },
+        "missing": None if missing is None else dict(missing),
         **_choice(candidates, chosen, baselines, conformal, leakage),
         "notes": [str(n) for n in notes],
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from swath.assess import missing as absent
 from swath.errors import DesignError, LabelError
 from swath.sample.design import COLUMNS, Design, read_design
 
@@ -28,6 +29,7 @@ _BLOCKS = 100  # places that a map is cut into for the block bootstrap
 class Reference:
     """Truth at n pixels. value (n,) as given (text or numbers); thing (n,) the point or polygon; form: points, polygons,
     mixed or mask pixels. design: how points were drawn, where the file tells. dropped: lost units by reason.
+    missing: of a drawn sample, the points without an answer.
     """
 
     row: np.ndarray
@@ -40,6 +42,7 @@ class Reference:
     titles: dict[int, str] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    missing: absent.Missing | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -89,7 +92,8 @@ def _vector(source: Any, made: ClassMap, column: str | None, xy: str | None, tit
     blank = np.array([v is None or v != v or (isinstance(v, str) and not v.strip()) for v in values])
     placed = placing.place(frame, made.grid, made.shape, source=title)
     use, dropped = placed.use & ~blank, dict(placed.dropped)
-    if lost := int((placed.use & blank).sum()):
+    missing = None if design is None else absent.find(frame.data, blank, np.asarray(placed.use), design.stratum)
+    if design is None and (lost := int((placed.use & blank).sum())):
         dropped["without a label"] = lost
     if not use.any():
         raise LabelError(
@@ -105,8 +109,9 @@ def _vector(source: Any, made: ClassMap, column: str | None, xy: str | None, tit
         inside = (row >= 0) & (row < made.shape[0]) & (col >= 0) & (col < made.shape[1])
         row, col, which = row[inside], col[inside], which[inside]
         return Reference(
-            row, col, values[which], which, "points", title, _taken(design, which), {}, dropped, list(placed.notes)
-        )
+            row, col, values[which], which, "points", title, _taken(design, which), {}, dropped, list(placed.notes),
+            missing,
+        )  # fmt: skip
     row, col, value, thing = _burnt(placed.geometry[which], values[which], made.shape, dropped)
     form = "polygons" if (kinds == 2).all() else "mixed"
     return Reference(row, col, value, which[thing], form, title, None, {}, dropped, list(placed.notes))

@@ -92,6 +92,8 @@ def assess(
     The design is read from a file that `swath sample` wrote. Other truth needs --design: `stratified` (drawn at random
     within the map's classes), `simple` (at random over the whole map), or `none`: then accuracies have a block-bootstrap
     interval called not design-based, and areas none.
+    Points of a drawn sample without a label count as not looked at, those with a reason in a column `why` as looked at and not
+    told: their share is said.
 
     Args:
         map: classes.tif, value.tif, or any raster of whole numbers (classes) or floats (numbers).
@@ -154,7 +156,7 @@ def _design(found: Reference, asked: str | None, made: ClassMap) -> str:
 def _classes(
     made: ClassMap, found: Reference, kind: str, level: float, seed: int, progress: Progress | None
 ) -> dict[str, Any]:
-    from swath.assess import area, record
+    from swath.assess import area, missing, record
     from swath.assess import reference as references
     from swath.sample.classmap import count
 
@@ -171,15 +173,18 @@ def _classes(
     shown = np.zeros(len(coded.names))
     for j, c in enumerate(table.codes):
         shown[own[c]] = table.area[:, j].sum()
-    based = None
+    based, lost = None, None
     if kind != "none":
         counts, more = references.counts_by_design(found, coded, table, kind, notes)  # type: ignore[arg-type]
         based = area.design_based(counts, unit=made.unit, level=level, simulated=made.simulated, **more)
+        if found.missing is not None and found.missing.points:
+            lost = missing.reckon(found.missing, counts, more["stratum_area"])
         notes.append("overall accuracy weighs strata by their area: it is not the share of points that are right")
+    notes += [] if found.missing is None else missing.words(found.missing, lost)
     return record.record(
         coded.truth[fine], coded.mapped[fine], place[fine], names=coded.names, codes=coded.codes, areas=shown,
         unit=made.unit, design=based, kind=kind, method=how, notes=notes, level=level, seed=seed,
-        simulated=made.simulated,
+        simulated=made.simulated, missing=lost,
     )  # fmt: skip
 
 
@@ -230,8 +235,6 @@ def _lost(found: Reference, mapped: np.ndarray) -> list[str]:
     out = [f"{number:,} units of the truth {reason}" for reason, number in found.dropped.items()]
     if lost := int((mapped < 0).sum()):
         out.append(f"{lost:,} units of the truth lie where the map has no answer")
-    if found.design is not None and found.dropped.get("without a label"):
-        out.append("points without a label are taken to be like the others of their stratum")
     return out
 
 
