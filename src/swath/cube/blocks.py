@@ -317,8 +317,7 @@ class BlockFile:
                     compress=self.layer.compress,
                     **({"level": 1} if self.layer.compress == "ZSTD" else {}),  # higher ones are decoded more slowly
                     predictor="NO" if classes else ("FLOATING_POINT" if numbers == "f" else "STANDARD"),
-                    # Bytes pack so fast that a second thread costs more than it gives.
-                    num_threads=1 if self.dtype.itemsize == 1 else min(4, os.cpu_count() or 1),
+                    num_threads=min(4, os.cpu_count() or 1),  # nothing else runs by now
                     bigtiff="IF_SAFER",
                     overviews="AUTO",
                     overview_resampling=self.layer.overview or ("nearest" if classes else "average"),
