@@ -283,9 +283,13 @@ def _grouped(found: Vectors, rows: np.ndarray, similarity: np.ndarray, ground: f
     some = found.take(rows)
     spots = [_spot(str(key)) for key in some.key]
     by_spot: dict[tuple[str, int, int], int] = {}
+    side = int(found.facts.get("patch" if found.facts.get("by") == "patch" else "window") or 1)
     for i in range(len(rows)):
         name, row, column = spots[i]
         home = by_spot.get(spots[i])
+        if home is None and row >= 0 and not np.isfinite(some.lonlat[i, 0]):
+            near_ = (s for s in by_spot if s[0] == name and max(abs(s[1] - row), abs(s[2] - column)) < side / 2)
+            home = next((by_spot[s] for s in near_), None)
         if home is None and np.isfinite(some.lonlat[i, 0]) and len(heads) and np.isfinite(ground):
             away = distance(heads, some.lonlat[i])
             near = int(np.nanargmin(away)) if np.isfinite(away).any() else -1
