@@ -308,3 +308,21 @@ def test_a_real_map_is_asked(shared):
     made = swath.ask("what is here?", [str(path)], legend="terramind")
     assert numbers(made)
     assert "GeoTIFF" not in made.text
+
+
+def test_a_part_told_in_pixels_is_asked_about_with_or_without_a_georeference(maps, tmp_path):
+    part = swath.ask("How much water is here?", maps, area="rows 40:50, columns 10:30")
+    area, share = numbers(part)
+    assert (area.value, share.value) == (1.0, 0.5)
+    assert area.evidence["window"] == [0, 10, 0, 10]
+    assert area.evidence["area"] == "rows 40:50, columns 10:30"
+    with pytest.raises(SwathError, match="60 rows and 80 columns"):
+        swath.ask("How much water is here?", maps, area="rows 70:90, columns 0:10")
+    with rasterio.open(maps[1]) as file:
+        codes = file.read(1)
+    with rasterio.open(tmp_path / "bare.tif", "w", driver="GTiff", height=60, width=80, count=1, dtype="uint8") as file:
+        file.write(codes, 1)
+        file.update_tags(**{f"class_{k}": v for k, v in NAMES.items()})
+    bare = swath.ask("How much water is here?", [str(tmp_path / "bare.tif")], area="rows 40:50, columns 10:30")
+    assert numbers(bare)[0].value == 100
+    assert numbers(bare)[0].unit == "pixel"

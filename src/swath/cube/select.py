@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from odc.geo.geom import Geometry
 
-__all__ = ["Outside", "area_of", "check_bands", "cut", "pick_bands", "pick_dates", "window_of"]
+__all__ = ["Outside", "area_of", "check_bands", "cut", "pick_bands", "pick_dates", "pixels_of", "window_of"]
 
 
 class Outside(GridError):  # noqa: N818 - where it lies, in the words of the message
@@ -60,6 +60,28 @@ def area_of(area: Any) -> Geometry | None:
             remedy="latitudes are the second and fourth number; the smaller one first",
         )
     return box(west, south, east, north, crs="EPSG:4326")
+
+
+_PIXELS = re.compile(r"\s*rows\s+(\d+)\s*:\s*(\d+)\s*,?\s*columns\s+(\d+)\s*:\s*(\d+)\s*", re.IGNORECASE)
+
+
+def pixels_of(area: Any, shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """(first, last) rows and columns of an area told as "rows 0:512, columns 100:612"; None where it is told otherwise.
+
+    The part that lies on a grid of this shape. Raises Outside where none does.
+    """
+    told = _PIXELS.fullmatch(area) if isinstance(area, str) else None
+    if told is None:
+        return None
+    top, bottom, left, right = (int(v) for v in told.groups())
+    bottom, right = min(bottom, shape[0]), min(right, shape[1])
+    if top >= bottom or left >= right:
+        raise Outside(
+            rule="the area must meet the scene",
+            got=f"{area.strip()} of {shape[0]} rows and {shape[1]} columns",
+            remedy="rows and columns are counted from 0 at the top left, the smaller one first",
+        )
+    return (top, bottom), (left, right)
 
 
 def cut(piece: Piece, area: Geometry | None) -> Piece:

@@ -13,9 +13,10 @@ from swath.tools.job import Job, Progress, can_be_written, write_json, write_tex
 if TYPE_CHECKING:
     from swath.language.answer import Part
     from swath.language.plan import Plan, Question, Refusal
+    from swath.language.plan_context import Context
     from swath.tools.asking import Call
 
-__all__ = ["Answer", "ask"]
+__all__ = ["Answer", "answered", "ask", "kept"]
 
 BY_RULES = "by rules, on this computer"
 
@@ -147,7 +148,7 @@ def ask(
         endpoint: address of an OpenAI-compatible chat endpoint; SWATH_ENDPOINT by default. Its key is read from SWATH_KEY only.
         model: name of the model there; SWATH_MODEL by default.
         replay: an answer.json: its calls are carried out again instead of planning, and must return the same numbers.
-        area: vector file or west,south,east,north in degrees.
+        area: vector file, west,south,east,north in degrees, or rows 0:512, columns 100:612.
         safe: refuse files that declare more than a guarded reader would read.
 
     Returns:
@@ -164,7 +165,7 @@ def ask(
     asked = dict(locals())
     import tempfile
 
-    from swath.tools import asking, asking_replay
+    from swath.tools import asking
 
     given = [maps] if isinstance(maps, (str, Path)) else list(maps)
     endpoint = endpoint or os.environ.get("SWATH_ENDPOINT") or None
@@ -180,16 +181,34 @@ def ask(
     job = Job.start("ask", {**asked, "maps": given, "endpoint": None, "model": None}, _reads(given, since, asked))
     with tempfile.TemporaryDirectory(prefix="swath-ask-") as spare:
         work = folder or Path(spare)
-        if replay is not None:
-            made = asking_replay.again(Path(replay), question, context, work, progress)
-        elif endpoint is not None and model is not None:
-            made = _by_model(question, context, endpoint, model, work, progress)
-        else:
-            made = _by_rules(question, context, work, progress)
+        made = answered(question, context, work, endpoint=endpoint, model=model, replay=replay, progress=progress)
     if folder is None:
         lost = ("the pixels behind it were not kept: give --out",) if any(c.files for c in made.calls) else ()
         return replace(made, notes=(*made.notes, *lost))
-    return _kept(made, folder, job)
+    return kept(made, folder, job)
+
+
+def answered(
+    question: str,
+    context: Context,
+    work: Path,
+    *,
+    endpoint: str | None = None,
+    model: str | None = None,
+    replay: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Answer:
+    """The answer to a question about these maps, by rules or by the model of an endpoint; calls write below `work`.
+
+    replay: an answer.json whose calls are carried out again. Raises as `ask`.
+    """
+    from swath.tools import asking_replay
+
+    if replay is not None:
+        return asking_replay.again(Path(replay), question, context, work, progress)
+    if endpoint is not None and model is not None:
+        return _by_model(question, context, endpoint, model, work, progress)
+    return _by_rules(question, context, work, progress)
 
 
 def _reads(maps: list[Any], since: Any, asked: dict[str, Any]) -> list[Any]:
@@ -204,7 +223,7 @@ def _reads(maps: list[Any], since: Any, asked: dict[str, Any]) -> list[Any]:
     return found + reads(None, None, asked["legend"], asked["since_legend"], asked["area"], asked["replay"])
 
 
-def _by_rules(question: str, context: Any, work: Path, progress: Progress | None) -> Answer:
+def _by_rules(question: str, context: Context, work: Path, progress: Progress | None) -> Answer:
     from swath.language.plan import Plan, examples, plan
     from swath.tools import asking
 
@@ -227,7 +246,9 @@ def _by_rules(question: str, context: Any, work: Path, progress: Progress | None
     return Answer(question, BY_RULES, tuple(parts), (call,), planned, next=others[:3], notes=notes)
 
 
-def _by_model(question: str, context: Any, endpoint: str, model: str, work: Path, progress: Progress | None) -> Answer:
+def _by_model(
+    question: str, context: Context, endpoint: str, model: str, work: Path, progress: Progress | None
+) -> Answer:
     from swath.language.answer import text_of
     from swath.language.plan import Question, examples
     from swath.tools import asking
@@ -243,7 +264,7 @@ def _by_model(question: str, context: Any, endpoint: str, model: str, work: Path
     )
 
 
-def _kept(made: Answer, folder: Path, job: Job) -> Answer:
+def kept(made: Answer, folder: Path, job: Job) -> Answer:
     """Write the answer, what each call returned, and the run.json that replays it."""
     files = [write_json(folder / "answer.json", made.record()), write_text(folder / "answer.txt", f"{made.text}\n")]
     files += [write_json(folder / "calls" / f"{c.n}.json", c.result) for c in made.calls]

@@ -30,6 +30,7 @@ __all__ = [
     "names_of",
     "number",
     "raster_of",
+    "source_of",
 ]
 
 READING = ("describe", "info", "change")
@@ -59,8 +60,8 @@ def context_of(maps: Sequence[Any], since: Any, asked: Mapping[str, Any]) -> Con
         raise FormatError(rule="a question is about a map", got="none", remedy='swath ask "QUESTION" MAP')
     earlier = [] if since is None else [since]
     legend, before = _absolute(asked["legend"]), _absolute(asked["since_legend"])
-    sources = [_source(s, before or legend, asked["safe"]) for s in earlier]
-    sources += [_source(m, legend, asked["safe"]) for m in maps]
+    sources = [source_of(s, before or legend, safe=asked["safe"]) for s in earlier]
+    sources += [source_of(m, legend, safe=asked["safe"]) for m in maps]
     if len({s.path for s in sources}) < len(sources):
         raise FormatError(rule="each map is named once", got="one of them twice", remedy="leave one out")
     more: dict[str, Any] = {} if asked["area"] is None else {"area": _absolute(asked["area"])}
@@ -84,7 +85,11 @@ def _absolute(what: Any) -> str | None:
     return str(Path(text).resolve()) if os.path.exists(text) else text
 
 
-def _source(what: Any, legend: str | None, safe: bool) -> Source:
+def source_of(what: Any, legend: str | None = None, *, safe: bool = False) -> Source:
+    """A map (a raster of classes, or the folder of a map run) or a scene, with its dates and classes.
+
+    Raises FormatError where it is not there, LabelError for codes without names.
+    """
     from swath.language.plan_context import Source
     from swath.language.source import open_raster
     from swath.sample.classmap import open_map

@@ -116,7 +116,7 @@ def describe(
         floor: pixels a class needs to be spoken of; 20 of 256 x 256, scaled, by default.
         connectivity: patches join by sides (4) or by corners too (8).
         windows: count the classes in square windows too, so many along the longer side, and say where each is densest.
-        area: vector file or west,south,east,north in degrees.
+        area: vector file, west,south,east,north in degrees, or rows 0:512, columns 100:612.
         safe: refuse files that declare more than a guarded reader would read.
 
     Returns:

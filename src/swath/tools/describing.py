@@ -142,10 +142,16 @@ def _said(found: SceneFacts) -> list[str]:
 
 
 def _window(made: Any, area: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    from swath.cube.select import area_of, window_of
+    from swath.cube.select import area_of, pixels_of, window_of
 
+    if (window := pixels_of(area, made.shape)) is not None:
+        return window
     if made.grid is None or made.grid.crs is None:
-        raise GridError(rule="an area needs a map with a CRS", got=made.name or "an array", remedy="leave --area out")
+        raise GridError(
+            rule="an area needs a map with a CRS",
+            got=made.name or "an array",
+            remedy="give --area 'rows 0:512, columns 0:512'",
+        )
     geometry = area_of(area)
     assert geometry is not None
     return window_of(made.grid, geometry)
