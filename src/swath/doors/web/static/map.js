@@ -1,0 +1,275 @@
+// The map: a view grid laid onto MapLibre's world square. Pixel (col, row) lies at world
+// (col, row) / (256 * 2^levels), so pixels are square and exact and a click needs no reprojection.
+
+import { el, svg } from "./dom.js";
+import { makeRasters } from "./rasters.js";
+
+const reduced = matchMedia("(prefers-reduced-motion: reduce)");
+const DEGREES = 180 / Math.PI;
+
+function hasWebgl() {
+  try {
+    return Boolean(document.createElement("canvas").getContext("webgl2"));
+  } catch {
+    return false;
+  }
+}
+
+/** Pixels of a grid with `levels` above its finest tiles, to and from longitude and latitude of the world square. */
+export function geometry(levels) {
+  const size = 256 * 2 ** levels;
+  const toWorld = (col, row) => [(col / size) * 360 - 180, (2 * Math.atan(Math.exp(Math.PI * (1 - (2 * row) / size))) - Math.PI / 2) * DEGREES];
+  const toPixel = (lngLat) => {
+    const lng = lngLat.lng ?? lngLat[0];
+    const lat = lngLat.lat ?? lngLat[1];
+    const y = (1 - Math.log(Math.tan(Math.PI / 4 + lat / DEGREES / 2)) / Math.PI) / 2;
+    return { col: ((lng + 180) / 360) * size, row: y * size };
+  };
+  return { size, levels, toWorld, toPixel };
+}
+
+function convert(coordinates, toWorld) {
+  if (typeof coordinates[0] === "number") return toWorld(coordinates[0], coordinates[1]);
+  return coordinates.map((part) => convert(part, toWorld));
+}
+
+/** The accent cross of the chosen pixel, with its casing: marks on imagery do not change with the theme. */
+export function cross() {
+  const d = "M1 15h8M21 15h8M15 1v8M15 21v8";
+  return svg("svg", { class: "here", width: 30, height: 30, viewBox: "0 0 30 30", "aria-hidden": "true" }, svg("path", { class: "case", d }), svg("path", { class: "mark", d }));
+}
+
+export async function makeView({ store, words }) {
+  const webgl = hasWebgl();
+  const host = document.getElementById("map");
+  const overlay = document.getElementById("overlay");
+  const clicks = [];
+  const hovers = new Set();
+  const featured = new Map();
+  const markers = new Map();
+  let grid = geometry(0);
+  let shape = { width: 256, height: 256 };
+  const padding = { top: 0, right: 0, bottom: 0, left: 0 };
+  let limits = { min: -2, max: 8 };
+
+  const view = {
+    webgl,
+    map: null,
+    gl: null,
+    padding,
+    get levels() {
+      return grid.levels;
+    },
+    get shape() {
+      return shape;
+    },
+    toPixel: (lngLat) => grid.toPixel(lngLat),
+    toWorld: (col, row) => grid.toWorld(col, row),
+  };
+
+  async function makeMap() {
+    if (!webgl) {
+      const { makeStill } = await import("./still.js");
+      return makeStill({ store, view, host, bounds: () => ({ shape, limits, size: grid.size }) });
+    }
+    view.gl = await import("./vendor/maplibre-gl.mjs");
+    return new view.gl.Map({
+      container: host,
+      style: { version: 8, sources: {}, layers: [{ id: "rasters-end", type: "background", layout: { visibility: "none" } }] },
+      center: [-179, 84],
+      zoom: 0,
+      minZoom: -4,
+      maxZoom: 24,
+      fadeDuration: 0,
+      attributionControl: false,
+      renderWorldCopies: false,
+      dragRotate: false,
+      pitchWithRotate: false,
+      touchPitch: false,
+      rollEnabled: false,
+      maxPitch: 0,
+      keyboard: false,
+      validateStyle: false,
+      maxTileCacheSize: 96,
+      refreshExpiredTiles: false,
+      crossSourceCollisions: false,
+      transformConstrain: (lngLat, zoom) => {
+        const at = grid.toPixel(lngLat);
+        const [lng, lat] = grid.toWorld(Math.min(shape.width, Math.max(0, at.col)), Math.min(shape.height, Math.max(0, at.row)));
+        return { center: new view.gl.LngLat(lng, lat), zoom: Math.min(limits.max, Math.max(limits.min, zoom)) };
+      },
+    });
+  }
+
+  const map = (view.map = await makeMap());
+  map.touchZoomRotate?.disableRotation?.();
+  if (webgl && !map.loaded()) await new Promise((ready) => map.once("load", ready));
+  const rasters = makeRasters({ map, store, view });
+  for (const name of ["raster", "drop", "order", "opacity", "visible", "beneath", "retry", "url"]) view[name] = rasters[name];
+
+  const inner = () => {
+    const { clientWidth: width, clientHeight: height } = host;
+    return { left: padding.left, top: padding.top, right: width - padding.right, bottom: height - padding.bottom };
+  };
+
+  /** Screen pixels per pixel of the grid. */
+  view.magnification = () => (512 * 2 ** map.getZoom()) / grid.size;
+
+  /** What is visible of the grid, as whole pixels: [r0, r1, c0, c1]. */
+  view.window = () => {
+    const box = inner();
+    const a = grid.toPixel(map.unproject([box.left, box.top]));
+    const b = grid.toPixel(map.unproject([box.right, box.bottom]));
+    const hold = (v, top) => Math.min(top, Math.max(0, v));
+    return [hold(Math.floor(a.row), shape.height), hold(Math.ceil(b.row), shape.height), hold(Math.floor(a.col), shape.width), hold(Math.ceil(b.col), shape.width)];
+  };
+
+  view.where = () => ({ ...grid.toPixel(map.getCenter()), zoom: map.getZoom() });
+
+  /** Position on the map's element, in CSS pixels. */
+  view.project = (col, row) => map.project(grid.toWorld(col, row));
+  view.unproject = (x, y) => grid.toPixel(map.unproject([x, y]));
+
+  view.jump = (col, row, zoom = map.getZoom()) => map.jumpTo({ center: grid.toWorld(col, row), zoom });
+
+  view.fly = (col, row, { zoom = map.getZoom(), duration = 300 } = {}) => {
+    map.easeTo({ center: grid.toWorld(col, row), zoom, duration: reduced.matches ? 0 : duration });
+  };
+
+  function fitted([r0, r1, c0, c1], margin) {
+    const box = inner();
+    const room = [Math.max(32, box.right - box.left - 2 * margin), Math.max(32, box.bottom - box.top - 2 * margin)];
+    const scale = Math.min(room[0] / Math.max(1, c1 - c0), room[1] / Math.max(1, r1 - r0));
+    return Math.log2((scale * grid.size) / 512);
+  }
+
+  /** Fit a window [r0, r1, c0, c1] of pixels into the visible part; without one, the whole scene. */
+  view.fit = (window = null, { margin = 24, duration = 300 } = {}) => {
+    const target = window || [0, shape.height, 0, shape.width];
+    const zoom = Math.min(limits.max, Math.max(limits.min, fitted(target, margin)));
+    view.fly((target[2] + target[3]) / 2, (target[0] + target[1]) / 2, { zoom, duration });
+  };
+
+  /** Room that a panel over the map takes; the visible part keeps its centre. */
+  view.pad = (room) => {
+    Object.assign(padding, room);
+    map.setPadding?.({ ...padding });
+  };
+
+  function remeasure() {
+    const whole = fitted([0, shape.height, 0, shape.width], 0);
+    const native = Math.log2(grid.size / 512);
+    limits = { min: Math.min(whole - 1, native), max: Math.max(native + 7, whole + 2) };
+  }
+
+  /** fn({col, row, event}) for clicks and Enter at the cross; a higher priority is asked first; true means it was used. */
+  view.click = (fn, priority = 0) => {
+    const entry = { fn, priority };
+    clicks.push(entry);
+    clicks.sort((a, b) => b.priority - a.priority);
+    return () => clicks.splice(clicks.indexOf(entry), 1);
+  };
+  view.press = (col, row, event) => {
+    for (const entry of [...clicks]) if (entry.fn({ col, row, event }) === true) return true;
+    return false;
+  };
+  map.on("click", (event) => {
+    const at = grid.toPixel(event.lngLat);
+    view.press(at.col, at.row, event.originalEvent);
+  });
+
+  /** fn({col, row, event}) while the pointer moves over the map, fn(null) when it leaves. */
+  view.hover = (fn) => (hovers.add(fn), () => hovers.delete(fn));
+  map.on("mousemove", (event) => {
+    const at = { ...grid.toPixel(event.lngLat), event: event.originalEvent };
+    for (const fn of hovers) fn(at);
+  });
+  map.on("mouseout", () => hovers.forEach((fn) => fn(null)));
+
+  /** Draw GeoJSON whose coordinates are pixels of the grid: styleLayers as MapLibre's, `source` and ids are set here. */
+  view.features = (id, geojson, styleLayers = null) => {
+    featured.set(id, { geojson, styleLayers: styleLayers || featured.get(id)?.styleLayers || [] });
+    const list = geojson.type === "FeatureCollection" ? geojson.features : geojson.type === "Feature" ? [geojson] : [{ type: "Feature", properties: {}, geometry: geojson }];
+    const data = {
+      type: "FeatureCollection",
+      features: list.filter((f) => f.geometry).map((f) => ({ ...f, geometry: { ...f.geometry, coordinates: convert(f.geometry.coordinates, grid.toWorld) } })),
+    };
+    if (!webgl) return map.features(id, list, styleLayers);
+    const source = map.getSource(id);
+    if (source) return source.setData(data);
+    map.addSource(id, { type: "geojson", data, tolerance: 0, maxzoom: 22 });
+    for (const [n, layer] of (styleLayers || []).entries()) map.addLayer({ ...layer, id: layer.id || `${id}.${n}`, source: id });
+    return undefined;
+  };
+
+  view.clear = (id) => {
+    featured.delete(id);
+    if (!webgl) return map.features(id, [], []);
+    for (const layer of map.getStyle().layers) if (layer.source === id) map.removeLayer(layer.id);
+    if (map.getSource(id)) map.removeSource(id);
+    return undefined;
+  };
+
+  /** An element that stays at a pixel; without a node the marker goes. */
+  view.marker = (id, col, row, node = null, { anchor = "center" } = {}) => {
+    const old = markers.get(id);
+    if (!node) {
+      old?.node.remove();
+      markers.delete(id);
+      return;
+    }
+    if (old && old.node !== node) old.node.remove();
+    if (!node.isConnected) overlay.append(node);
+    node.style.position = "absolute";
+    node.style.left = node.style.top = "0";
+    markers.set(id, { node, col, row, anchor });
+    place();
+  };
+
+  function place() {
+    for (const { node, col, row, anchor } of markers.values()) {
+      const at = view.project(col, row);
+      const shift = anchor === "center" ? " translate(-50%, -50%)" : anchor === "bottom" ? " translate(-50%, -100%)" : "";
+      node.style.transform = `translate(${at.x.toFixed(1)}px, ${at.y.toFixed(1)}px)${shift}`;
+    }
+  }
+  map.on("move", place);
+  map.on("resize", () => (remeasure(), place()));
+  map.on("moveend", () => store.state.scene && store.set({ view: view.where() }));
+
+  /** A new scene: everything drawn for the old one goes, the new one is shown whole. */
+  view.open = (scene) => {
+    for (const id of [...featured.keys()]) view.clear(id);
+    for (const id of [...markers.keys()]) view.marker(id);
+    rasters.reset();
+    shape = { width: scene.grid.width, height: scene.grid.height };
+    grid = geometry(scene.levels);
+    remeasure();
+    view.fit(null, { duration: 0 });
+  };
+
+  // The chosen pixel: the accent cross, and a frame around the pixel when it is large enough to see.
+  const here = cross();
+  const frame = el("div", { class: "frame", "aria-hidden": "true" });
+  function mark() {
+    const { pixel, scene } = store.state;
+    if (!pixel || !scene) {
+      view.marker("here");
+      frame.remove();
+      return;
+    }
+    view.marker("here", Math.floor(pixel.col) + 0.5, Math.floor(pixel.row) + 0.5, here);
+    const side = view.magnification();
+    if (side < 10) return void frame.remove();
+    if (!frame.isConnected) overlay.prepend(frame);
+    const at = view.project(Math.floor(pixel.col), Math.floor(pixel.row));
+    Object.assign(frame.style, { width: `${side + 1}px`, height: `${side + 1}px`, transform: `translate(${at.x - 0.5}px, ${at.y - 0.5}px)` });
+  }
+  store.on(["pixel", "scene"], mark);
+  map.on("move", () => store.state.pixel && mark());
+
+  view.label = (text) => map.getCanvas().setAttribute("aria-label", text);
+  view.label(words.page.mapEmpty);
+  view.focus = () => map.getCanvas().focus();
+  return view;
+}
