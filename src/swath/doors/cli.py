@@ -24,7 +24,8 @@ Turn Earth observation data into answers that can be checked.
 Verbs:
 {verbs}
 
-Doors: swath mcp --root DIR... (the verbs for assistants, over the Model Context Protocol)
+Doors: swath explore [SCENE...] (the verbs on a page in the browser: look, label, map, judge, ask)
+       swath mcp --root DIR... (the verbs for assistants, over the Model Context Protocol)
 Every verb: --help (with examples), --json (one JSON object), --quiet (no progress).
 First steps: swath demo · swath info SCENE.tif · swath map SCENE.tif --labels labels.gpkg --out out/
 """
@@ -52,6 +53,10 @@ def run(argv: list[str]) -> int:
         from swath.doors.mcp import serve
 
         return serve(argv[1:])
+    if argv[0] == "explore":
+        from swath.doors.web.serve import serve as explore
+
+        return explore(argv[1:])
     if argv[0] not in VERBS:
         import difflib
 

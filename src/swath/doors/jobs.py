@@ -44,6 +44,7 @@ class Jobs:
     """At most `running` at once and `waiting` more. Threads are daemons: a closed door waits for none."""
 
     def __init__(self, running: int = 2, waiting: int = 8) -> None:
+        self.running, self.waiting = running, waiting
         self._limit = running + waiting
         self._numbers = itertools.count(1)
         self._queue: queue.SimpleQueue[tuple[Job, Callable[..., Any], Callable[[Job], None] | None]] = (
@@ -80,6 +81,11 @@ class Jobs:
     def get(self, number: int) -> Job | None:
         """The job of this number, or None."""
         return self._jobs.get(number)
+
+    def all(self) -> list[Job]:
+        """The jobs that are remembered: those that are open, and the last 64 that are over."""
+        with self._lock:
+            return list(self._jobs.values())
 
     def _work(self) -> None:
         while True:

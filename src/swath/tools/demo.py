@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from swath.errors import OutputError
 from swath.tools.job import Progress, write_text
 
-__all__ = ["Demo", "demo"]
+if TYPE_CHECKING:
+    from swath.datasets.indian_pines import IndianPines
+
+__all__ = ["Demo", "demo", "write_scene"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,32 +79,7 @@ def _indian_pines(folder: Path, seed: int, progress: Progress | None) -> Demo:
     labels, test = indian_pines.deal(data.truth, seed)
     names = {code: name for code, name in enumerate(indian_pines.CLASSES, 1)}
     inside = folder / "input"
-    wavelength = data.cube.coords["wavelength"].values
-    tags = [
-        {"quantity": "radiance", "units": indian_pines.UNIT, "wavelength": f"{nm:.2f}", "wavelength_units": "nm"}
-        for nm in wavelength
-    ]
-    scene = save_array(
-        data.stored,
-        inside / "indian_pines.tif",
-        grid=None,
-        layer=Layer(
-            name="indian_pines",
-            dtype="int16",
-            nodata=None,
-            bands=tuple(str(b) for b in data.cube.coords["band"].values),
-            units=indian_pines.UNIT,
-            scale=data.scale,
-            offset=data.offset,
-            tags={
-                "sensor": "aviris",
-                "quantity": "radiance",
-                "licence": indian_pines.LICENCE,
-                "TIFFTAG_DATETIME": "1992:06:12 00:00:00",
-            },
-            band_tags=tuple(tags),
-        ),
-    )
+    scene = write_scene(data, inside / "indian_pines.tif")
     rows, columns = np.nonzero(labels)
     points = [f"{c + 0.5},{r + 0.5},{names[int(labels[r, c])]}" for r, c in zip(rows, columns, strict=True)]
     write_text(inside / "labels.csv", "\n".join(["x,y,class", *points]) + "\n")
@@ -123,6 +101,40 @@ def _indian_pines(folder: Path, seed: int, progress: Progress | None) -> Demo:
         progress=progress,
     )
     return Demo(result=result, report=str(folder / "report.html"), notes=notes)
+
+
+def write_scene(data: IndianPines, path: Path) -> Path:
+    """Write Indian Pines as a GeoTIFF that says its sensor, wavelengths, unit and date. Raises OutputError."""
+    from swath.cube.blocks import Layer
+    from swath.cube.save import save_array
+    from swath.datasets import indian_pines
+
+    wavelength = data.cube.coords["wavelength"].values
+    tags = [
+        {"quantity": "radiance", "units": indian_pines.UNIT, "wavelength": f"{nm:.2f}", "wavelength_units": "nm"}
+        for nm in wavelength
+    ]
+    return save_array(
+        data.stored,
+        path,
+        grid=None,
+        layer=Layer(
+            name="indian_pines",
+            dtype="int16",
+            nodata=None,
+            bands=tuple(str(b) for b in data.cube.coords["band"].values),
+            units=indian_pines.UNIT,
+            scale=data.scale,
+            offset=data.offset,
+            tags={
+                "sensor": "aviris",
+                "quantity": "radiance",
+                "licence": indian_pines.LICENCE,
+                "TIFFTAG_DATETIME": "1992:06:12 00:00:00",
+            },
+            band_tags=tuple(tags),
+        ),
+    )
 
 
 def _world(folder: Path, seed: int, progress: Progress | None) -> Demo:

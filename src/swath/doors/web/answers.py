@@ -1,0 +1,162 @@
+"""What the page is answered: strict JSON, and refusals as rule, got, remedy with the status that fits."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from swath.doors.jobs import Full
+from swath.errors import ExtraError, SwathError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from swath.doors.roots import Roots
+
+__all__ = [
+    "Busy",
+    "Clash",
+    "Missing",
+    "TooLarge",
+    "answer",
+    "body",
+    "number",
+    "plain",
+    "refused",
+    "status_of",
+    "text",
+    "whole",
+]
+
+BODY = 4 * 2**20
+"""Bytes of a JSON body; longer ones are refused."""
+_DEEP = 40
+
+
+class Missing(SwathError, LookupError):  # noqa: N818 - an answer, not a fault
+    """Not there, or not for the page: the same words for both."""
+
+
+class Clash(SwathError):  # noqa: N818 - a question back, not a fault
+    """Something has to be decided first. choices: [{"label", "options"}]; more: other members of the answer."""
+
+    def __init__(self, *, rule: str, got: str, remedy: str, choices: list[Any] | None = None, **more: Any) -> None:
+        super().__init__(rule=rule, got=got, remedy=remedy)
+        self.more = {**({"choices": choices} if choices is not None else {}), **more}
+
+
+class TooLarge(SwathError):  # noqa: N818 - as above
+    """More than is taken at once."""
+
+
+class Busy(SwathError):  # noqa: N818 - as above
+    """Not now."""
+
+
+def status_of(error: SwathError) -> int:
+    """The HTTP status of a refusal."""
+    kinds = ((Missing, 404), (Clash, 409), (TooLarge, 413), (Full, 429), (Busy, 503), (ExtraError, 503))
+    return next((status for kind, status in kinds if isinstance(error, kind)), 400)
+
+
+def answer(record: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """JSON of a record; what is not a number becomes null."""
+    content = json.dumps(plain(record), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return Response(content, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+
+
+def refused(error: SwathError, roots: Roots | None = None) -> Response:
+    """The answer to what is refused, without a path in it."""
+    record: dict[str, Any] = {"rule": error.rule, "got": error.got, "remedy": error.remedy}
+    record |= getattr(error, "more", {})
+    if roots is not None:
+        record = roots.hide(record)
+    status = status_of(error)
+    return answer(record, status, {"Retry-After": "3"} if status in (429, 503) else None)
+
+
+def plain(value: Any) -> Any:
+    """Values that JSON holds: NumPy's numbers as numbers, NaN and infinity as None, tuples as lists."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(v) for v in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if hasattr(value, "to_json"):
+        return plain(value.to_json())
+    return str(value)
+
+
+async def body(request: Request, most: int = BODY) -> dict[str, Any]:
+    """The JSON object of a request. Raises SwathError: too long, too deep, no object."""
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        if len(data) > most:
+            raise TooLarge(
+                rule=f"a request holds at most {most >> 20} MB", got=f"more than {most:,} bytes", remedy="send less"
+            )
+    wrong = SwathError(rule="a request is a JSON object", got="something else", remedy="send {...}")
+    try:
+        found = json.loads(bytes(data) or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise wrong from error
+    if not isinstance(found, dict) or _depth(found) > _DEEP:
+        raise wrong
+    return found
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects nest, without recursion."""
+    deepest, waiting = 0, [(value, 1)]
+    while waiting:
+        one, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        waiting += [(v, depth + 1) for v in inner if isinstance(v, (dict, list))]
+        if deepest > _DEEP:
+            break
+    return deepest
+
+
+def text(source: Any, name: str, default: str | None = None, most: int = 4096) -> str:
+    """A text of a query or body. Raises SwathError where it is missing and has no default."""
+    value = source.get(name, default)
+    if not isinstance(value, str) or len(value) > most or "\0" in value:
+        raise SwathError(rule=f"{name} is a text", got=_got(value), remedy=f"give {name}")
+    return value
+
+
+def number(
+    source: Any, name: str, default: float | None = None, *, low: float = -math.inf, high: float = math.inf
+) -> float:
+    """A number of a query or body, between `low` and `high`. Raises SwathError."""
+    value = source.get(name, default)
+    try:
+        found = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError):
+        found = math.nan
+    if not (math.isfinite(found) and low <= found <= high):
+        between = f" from {low:g} to {high:g}" if math.isfinite(low) or math.isfinite(high) else ""
+        raise SwathError(rule=f"{name} is a number{between}", got=_got(value), remedy=f"give {name}")
+    return found
+
+
+def whole(source: Any, name: str, default: int | None = None, *, low: int = -(2**53), high: int = 2**53) -> int:
+    """A whole number of a query or body. Raises SwathError."""
+    found = number(source, name, default, low=low, high=high)
+    if found != int(found):
+        raise SwathError(rule=f"{name} is a whole number", got=f"{found:g}", remedy="leave the decimals out")
+    return int(found)
+
+
+def _got(value: Any) -> str:
+    return "nothing" if value is None else repr(value)[:80]

@@ -1,0 +1,102 @@
+"""The page's routes put together: each piece gives its own, in a fixed order."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from swath.doors.web.answers import Missing, answer, refused
+from swath.errors import SwathError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from swath.doors.web.security import Keys
+    from swath.doors.web.session import Session
+
+__all__ = ["build", "guarded", "version"]
+
+PIECES = (
+    "state", "scenes", "events", "work", "files", "tiles", "point", "series", "chip", "still", "labels", "maps", "nextplaces",
+    "samples", "compare", "similar", "asks", "exports",
+)  # fmt: skip
+STATIC = Path(__file__).with_name("static")
+_KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".txt": "text/plain; charset=utf-8",
+    ".json": "application/json",
+}
+
+
+def build(session: Session) -> Starlette:
+    """The app of a session, without its guard. Pieces raise SwathError; its text is answered without paths."""
+    routes = [*_page()]
+    for name in PIECES:
+        if find_spec(f"swath.doors.web.{name}") is not None:
+            routes += getattr(import_module(f"swath.doors.web.{name}"), "routes", lambda _: [])(session)
+
+    def no(request: Request, error: Exception) -> Response:
+        if isinstance(error, SwathError):
+            return refused(error, session.roots)
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        if status == 405:
+            return answer({"rule": "a route has its methods", "got": "another", "remedy": "see the docs"}, 405)
+        return refused(Missing(rule="the page asks for what there is", got="something else", remedy="reload it"))
+
+    handlers: dict[Any, Any] = {SwathError: no, HTTPException: no}
+    return Starlette(routes=routes, exception_handlers=handlers)
+
+
+def guarded(session: Session, keys: Keys, hosts: frozenset[str], *, name: str = "swath") -> Any:
+    """The app behind its checks: what a server runs."""
+    from swath.doors.web.security import Guarded
+
+    return Guarded(build(session), keys, hosts, name=name)
+
+
+@cache
+def version() -> str:
+    """Of the page's files: a digest of their names, sizes and times, so that browsers keep them for ever."""
+    from swath import __version__
+
+    found = hashlib.sha256(__version__.encode())
+    for path in sorted(p for p in STATIC.rglob("*") if p.is_file()):
+        state = path.stat()
+        found.update(f"{path.relative_to(STATIC).as_posix()} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return found.hexdigest()[:12]
+
+
+def _page() -> list[Route]:
+    def page(request: Request) -> Response:
+        try:
+            text = (STATIC / "index.html").read_text("utf-8")
+        except OSError as error:
+            raise Missing(rule="the page is part of the package", got="none", remedy="install swath again") from error
+        return Response(text.replace("{version}", version()), media_type=_KINDS[".html"])
+
+    def static(request: Request) -> Response:
+        name = request.path_params["path"]
+        path = (STATIC / name).resolve()
+        if STATIC not in path.parents or path.suffix not in _KINDS or not path.is_file():
+            raise Missing(rule="the page asks for what there is", got="something else", remedy="reload it")
+        kept = request.path_params["version"] == version()
+        how = "private, max-age=31536000, immutable" if kept else "no-store"
+        return FileResponse(path, media_type=_KINDS[path.suffix], headers={"Cache-Control": how})
+
+    return [Route("/", page), Route("/static/{version}/{path:path}", static)]

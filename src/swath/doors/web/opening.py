@@ -1,0 +1,106 @@
+"""From files to an open scene: cubes on the page's grid, dates with their clear share, shows with their stretch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["opened"]
+
+_LOOKED = 400  # dates whose clear share is looked at
+_FORM = 2
+
+
+def opened(paths: Sequence[Path], options: dict[str, Any], *, trusted: bool) -> Callable[[Path, str], dict[str, Any]]:
+    """What an OpenScene is made of, by a function of the cache's folder and the scene's key. Raises SwathError."""
+    from swath.cube import contract
+    from swath.doors.web import shows as ways
+    from swath.doors.web.view import metric, view_of
+    from swath.tools.scenes import Reading, open_scenes
+
+    reading = Reading(
+        offset=options.get("offset"), scale=options.get("scale"), sensor=options.get("sensor"), safe=not trusted
+    )
+    found = open_scenes([str(p) for p in paths], reading)
+    if (crs := metric(found.grid)) is not None:
+        found = open_scenes([str(p) for p in paths], reading, crs=crs)
+    cube = next(iter(found.cubes.values()))
+    bands = contract.bands_of(cube)
+
+    def made(cache: Path, key: str) -> dict[str, Any]:
+        kept = _kept(cache, key, paths, options)
+        if kept is None:
+            clear = _clear(cube)
+            kept = {"clear": clear, "shows": ways.stretched(ways.shows_of(bands, str(cube.dtype)), cube, _best(clear))}
+            _keep(cache, key, paths, options, kept)
+        return {
+            "opened": found,
+            "cube": cube,
+            "view": view_of(found.grid, found.shape),
+            "dates": dates_of(cube),
+            "bands": ways.band_records(bands),
+            "shows": kept["shows"],
+            "clear": kept["clear"],
+            "simulated": found.simulated,
+        }
+
+    return made
+
+
+def dates_of(cube: xr.DataArray) -> list[str]:
+    """The dates as texts: days, with the time where one day has several."""
+    if "time" not in cube.dims:
+        return []
+    times = cube.coords["time"].values.astype("datetime64[s]")
+    days = [str(t)[:10] for t in times]
+    if len(set(days)) == len(days):
+        return days
+    return [str(t) for t in times]
+
+
+def _clear(cube: xr.DataArray) -> list[float | None]:
+    from swath.doors.web.glance import clear_share
+
+    if "time" not in cube.dims:
+        return []
+    n = cube.sizes["time"]
+    looked = set(np.linspace(0, n - 1, min(n, _LOOKED)).astype(int).tolist())
+    return [round(clear_share(cube, i), 4) if i in looked else None for i in range(n)]
+
+
+def _best(clear: list[float | None]) -> list[Any]:
+    """Up to three of the clearest dates, spread over the series: what the stretch is taken from."""
+    if not clear:
+        return [None]
+    share = np.array([c if c is not None else 0.0 for c in clear])
+    good = np.flatnonzero(share >= 0.8 * share.max())
+    return [int(good[i]) for i in dict.fromkeys(np.linspace(0, len(good) - 1, 3).astype(int).tolist())]
+
+
+def _file(cache: Path, key: str, paths: Sequence[Path], options: dict[str, Any]) -> Path:
+    from swath.doors.web.scenes import revision
+
+    return cache / f"{key}-{revision(paths, options)}-{_FORM}.json"
+
+
+def _kept(cache: Path, key: str, paths: Sequence[Path], options: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        found = json.loads(_file(cache, key, paths, options).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and {"clear", "shows"} <= set(found) else None
+
+
+def _keep(cache: Path, key: str, paths: Sequence[Path], options: dict[str, Any], found: dict[str, Any]) -> None:
+    from swath.tools.job import write_text
+
+    for old in cache.glob(f"{key}-*.json"):
+        old.unlink(missing_ok=True)
+    write_text(_file(cache, key, paths, options), json.dumps(found))

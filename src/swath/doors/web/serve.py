@@ -1,0 +1,244 @@
+"""`swath explore`: the page on this machine, with its one-time link."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import ipaddress
+import json
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from swath.errors import SwathError, need
+
+__all__ = ["serve"]
+
+PORT = 8321
+EXAMPLES = """examples:
+  swath explore                             the scene of last time, or the demo scene
+  swath explore scene.tif                   one scene; files beside it can be opened from the page
+  swath explore S2_2021/*.tif --out river   all dates of one scene; labels and maps go into river/
+  swath explore --root scenes/ --port 9000 --no-browser
+"""
+
+
+def serve(words: Sequence[str]) -> int:
+    """`swath explore [SCENE...]`; gives the exit code."""
+    try:
+        asked = _parser().parse_args(list(words))
+    except SystemExit as ended:
+        return 0 if not ended.code else 2
+    try:
+        need("starlette", extra="web", why="the explorer")
+        need("uvicorn", extra="web", why="the explorer")
+        return _run(asked)
+    except SwathError as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _refuse(text: str) -> int:
+    print("swath explore: " + " ".join(text.split()), file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="swath explore",
+        description="Look at scenes, draw labels, map, judge, find, compare and ask: one page in the browser, on this machine.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenes", nargs="*", metavar="SCENE", help="files and folders of one scene")
+    parser.add_argument("--port", type=int, metavar="N", help=f"default {PORT}, or a free one; 0 finds a free one")
+    parser.add_argument("--no-browser", action="store_true", help="print the link only")
+    parser.add_argument(
+        "--root", action="append", default=[], metavar="DIR", help="a folder whose scenes can be opened from the page"
+    )
+    parser.add_argument(
+        "--out",
+        default="swath-explore",
+        metavar="FOLDER",
+        help="workspace: labels, maps, uploads (default %(default)s)",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="H", help="another address to listen on; see the warning"
+    )
+    parser.add_argument(
+        "--allow-remote", action="append", default=[], metavar="HOST", help="a server that scenes may be read from"
+    )
+    return parser
+
+
+def _run(asked: argparse.Namespace) -> int:
+    if asked.port is not None and not 0 <= asked.port <= 65535:
+        return _refuse(f"a port is a number from 0 to 65535; got {asked.port}; choose another")
+    workspace = Path(asked.out)
+    listening, words = _bind(asked.host, asked.port, workspace)
+    if listening is None:
+        return _refuse(words)
+    with listening:
+        from swath.doors.web.session import start
+
+        session = start(_roots(asked), workspace)
+        session.more["remote"] = tuple(asked.allow_remote)
+        _open(session, asked.scenes)
+        return _serve(session, listening, asked)
+
+
+def _roots(asked: argparse.Namespace) -> list[Path]:
+    """The folders named, and those in which the named scenes lie."""
+    beside = []
+    for scene in asked.scenes:
+        path = Path(scene)
+        if not path.exists():
+            raise SwathError(rule="a scene is a file or folder that is there", got=scene, remedy="check the spelling")
+        beside.append(path.resolve().parent)
+    return [*(Path(r) for r in asked.root), *dict.fromkeys(beside)]
+
+
+def _open(session: Any, scenes: Sequence[str]) -> None:
+    """Open what was named; else what was open last time in this workspace; else the demo scene."""
+    from swath.doors.web.demos import open_demo
+    from swath.errors import ExtraError
+
+    if scenes:
+        session.scenes.open([Path(s) for s in scenes], trusted=True)
+        return
+    if session.scenes.restore():
+        return
+    try:
+        open_demo(session, "pines")
+    except ExtraError:  # the package that carries it is not there
+        open_demo(session, "world")
+
+
+def _bind(host: str, port: int | None, workspace: Path) -> tuple[socket.socket | None, str]:
+    """A listening socket; without a port asked for, that of last time if it is free, so that an open page finds it again."""
+    wanted = [port] if port is not None else [_last_port(workspace), PORT, 0]
+    why = ""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for one in dict.fromkeys(w for w in wanted if w is not None):
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, one))
+            listening.listen(128)
+            return listening, ""
+        except OSError as error:
+            listening.close()
+            taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+            if not taken:
+                return (
+                    None,
+                    f"an address of this machine is listened on; got {host} ({error.strerror}); leave --host out",
+                )
+            why = f"a port is free; got {one} ({error.strerror}); choose another with --port, or 0 for a free one"
+    return None, why
+
+
+def _last_port(workspace: Path) -> int | None:
+    try:
+        found = json.loads((workspace / "cache" / "port.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 < found < 65536 else None
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _serve(session: Any, listening: socket.socket, asked: argparse.Namespace) -> int:
+    import uvicorn
+
+    from swath.doors.web.app import guarded
+    from swath.doors.web.security import Keys, allowed_hosts
+    from swath.tools.job import write_text
+
+    port = int(listening.getsockname()[1])
+    write_text(session.folder / "cache" / "port.json", json.dumps(port))
+    keys = Keys(session.folder / "cache" / "keys.json")
+    app = guarded(session, keys, allowed_hosts(port, _names(asked.host)), name=f"swath-{port}")
+    config = uvicorn.Config(
+        app,
+        log_level="error",
+        lifespan="off",
+        server_header=False,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=30,
+        proxy_headers=False,
+    )
+
+    class Server(uvicorn.Server):  # type: ignore[misc]
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            session.events.close()  # open streams would hold the door
+            super().handle_exit(sig, frame)
+
+    def link() -> str:
+        shown = "127.0.0.1" if asked.host in ("0.0.0.0", "::") else asked.host  # noqa: S104
+        return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={keys.new()}"
+
+    first = link()
+    print(first, flush=True)
+    if not loopback(asked.host):
+        _warn(port)
+    if not asked.no_browser:
+        threading.Thread(target=_browse, args=(first,), daemon=True).start()
+    if sys.stdin is not None and sys.stdin.isatty():
+        threading.Thread(target=_more_links, args=(link,), daemon=True).start()
+    server = Server(config)
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        for job in session.jobs.all():
+            job.cancel()
+    return 0
+
+
+def _names(host: str) -> list[str]:
+    """Host headers beside the loopback's: the address listened on, or this machine's name and addresses for all of them."""
+    if host not in ("0.0.0.0", "::"):  # noqa: S104
+        return [host]
+    own = socket.gethostname()
+    try:
+        addresses = {str(found[4][0]) for found in socket.getaddrinfo(own, None)}
+    except OSError:
+        addresses = set()
+    return [own, *sorted(addresses)]
+
+
+def _warn(port: int) -> None:
+    """Off loopback: what it means, and the line that makes it safe."""
+    print(
+        "swath explore: others on the network can reach this address, and the page travels unencrypted. Safer: leave --host out, "
+        f"and on your own computer type: ssh -N -L {port}:127.0.0.1:{port} {socket.gethostname()}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _browse(link: str) -> None:
+    import webbrowser
+
+    webbrowser.open(link)
+
+
+def _more_links(link: Any) -> None:
+    """Enter in the terminal prints another one-time link."""
+    for _ in sys.stdin:
+        print(link(), flush=True)

@@ -1,0 +1,66 @@
+"""What there is and what can be done: the first thing that a page asks for, and health, the one thing anyone may ask."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
+
+from swath.doors.web.answers import answer
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from swath.doors.web.session import Session
+
+__all__ = ["routes", "state"]
+
+
+def state(session: Session) -> dict[str, Any]:
+    """The record of `GET api/state`. Pieces add to it: session.more["state"] holds {name: function of the session}."""
+    from swath import __version__
+    from swath.doors.admit import offered
+    from swath.doors.web.upload import LARGEST
+
+    record: dict[str, Any] = {
+        "version": __version__,
+        "roots": [root.name for root in session.roots.folders],
+        "abilities": {
+            "verbs": offered(),
+            "nn": find_spec("torch") is not None,
+            "encoders": encoders(),
+            "ask": "rules",
+        },
+        "limits": {"upload_mb": LARGEST >> 20, "running": session.jobs.running, "waiting": session.jobs.waiting},
+        "scenes": [scene.record() for scene in session.scenes.all()],
+        "maps": [],
+        "samples": [],
+        "jobs": [session.job_record(job) for job in session.jobs.all()],
+        "events": session.events.run,
+    }
+    for name, function in list(session.more.get("state", {}).items()):
+        if name in record["abilities"]:
+            record["abilities"][name] = function(session)
+        else:
+            record[name] = function(session)
+    return dict(session.roots.hide(record))
+
+
+def encoders() -> list[dict[str, Any]]:
+    """Encoders by their names, and whether they can be used here."""
+    return [{"name": "statistics", "ready": True}]
+
+
+def routes(session: Session) -> list[Route]:
+    """`GET api/state`, `GET api/health`."""
+
+    async def whole(request: Request) -> Response:
+        return answer(await run_in_threadpool(state, session))
+
+    async def health(request: Request) -> Response:
+        return answer({"ok": True})
+
+    return [Route("/api/state", whole), Route("/api/health", health)]

@@ -1,0 +1,59 @@
+"""What the page is told of a scene."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swath.doors.web.scenes import OpenScene
+
+__all__ = ["image_layer", "scene_record"]
+
+
+def scene_record(scene: OpenScene) -> dict[str, Any]:
+    """The record of a scene: sensor, units, grid, bands, dates, ways to show it, its layer."""
+    from swath.earth.sensor import sensors
+
+    view, cube = scene.view, scene.cube
+    known = sensors().get(str(cube.attrs.get("sensor") or ""))
+    kinds = Counter(zip(cube.coords["quantity"].values.tolist(), cube.coords["units"].values.tolist(), strict=True))
+    quantity, unit = kinds.most_common(1)[0][0]
+    clear = scene.clear or [None] * len(scene.dates)
+    return {
+        "id": scene.id,
+        "key": scene.key,
+        "name": scene.name,
+        "sensor": known.title if known is not None else None,
+        "quantity": str(quantity).replace("_", " "),
+        "unit": "" if unit == "1" else str(unit),
+        "grid": view.record(),
+        "levels": view.levels,
+        "bounds": None if view.bounds is None else list(view.bounds),
+        "bands": scene.bands,
+        "dates": [{"date": d, "clear": c} for d, c in zip(scene.dates, clear, strict=True)],
+        "default_date": scene.dates[scene.latest] if scene.dates else None,
+        "shows": scene.shows,
+        "default_show": scene.shows[0]["id"],
+        "layer": image_layer(scene),
+        "rev": scene.rev,
+        "notes": list(scene.opened.notes),
+        "simulated": scene.simulated,
+        "megapixels": round(view.shape[0] * view.shape[1] / 1e6, 3),
+    }
+
+
+def image_layer(scene: OpenScene) -> dict[str, Any]:
+    """The layer record of the scene's own image; the client adds show, date, lo and hi."""
+    return {
+        "id": scene.id,
+        "name": scene.name,
+        "kind": "image",
+        "tiles": f"tiles/{scene.id}/{scene.rev}/{{z}}/{{x}}/{{y}}",
+        "minzoom": 0,
+        "maxzoom": scene.view.levels,
+        "opacity": 1.0,
+        "on": True,
+        "legend": None,
+        "scene": scene.id,
+    }

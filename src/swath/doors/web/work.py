@@ -1,0 +1,69 @@
+"""Jobs: any verb carried out in the background, followed and called off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import Route
+
+from swath.doors.web.answers import Missing, answer, body, text
+from swath.errors import SwathError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from swath.doors.jobs import Job
+    from swath.doors.web.session import Session
+
+__all__ = ["routes"]
+
+
+def routes(session: Session) -> list[Route]:
+    """`POST api/jobs`, `GET` and `DELETE api/jobs/{id}`."""
+
+    async def queue(request: Request) -> Response:
+        given = await body(request)
+        verb, arguments = text(given, "verb"), given.get("arguments") or {}
+        if not isinstance(arguments, dict):
+            raise SwathError(rule="arguments are an object", got=type(arguments).__name__, remedy="send {...}")
+        from starlette.concurrency import run_in_threadpool
+
+        return answer(await run_in_threadpool(_start, session, verb, arguments), 202)
+
+    def one(request: Request) -> Response:
+        return answer({"job": session.job_record(_find(session, request))})
+
+    def stop(request: Request) -> Response:
+        job = _find(session, request)
+        job.cancel()
+        return answer({"job": session.job_record(job)}, 202)
+
+    return [
+        Route("/api/jobs", queue, methods=["POST"]),
+        Route("/api/jobs/{id}", one, methods=["GET"]),
+        Route("/api/jobs/{id}", stop, methods=["DELETE"]),
+    ]
+
+
+def _find(session: Session, request: Request) -> Job:
+    word = request.path_params["id"]
+    job = session.jobs.get(int(word)) if word.isascii() and word.isdigit() and len(word) < 12 else None
+    if job is None:
+        raise Missing(rule="a job is one of this run", got="no such job", remedy="see api/state for those there are")
+    return job
+
+
+def _start(session: Session, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    from swath.doors.admit import admit
+
+    call = admit(verb, arguments, session.roots)
+
+    def done(result: Any) -> dict[str, Any]:
+        if not all(session.roots.still(one) for one in call.reads):
+            raise Missing(rule="files stay what they were while a verb reads them", got="another", remedy="ask again")
+        results = result if isinstance(result, (list, tuple)) else [result]
+        records = [r.to_json() for r in results]
+        return records[0] if len(records) == 1 and isinstance(records[0], dict) else {"results": records}
+
+    return session.job(call.verb, call.function, call.arguments, done=done)
