@@ -1,7 +1,7 @@
 // The dock: the spectrum of a clicked place, kept spectra beside it, as a chart, a table or CSV.
 import { copy, csv, digits, glyph, line, mark, number, rounded, scale, SHAPES, table, text, ticks } from "./chart.js";
 import { el, fill, iconButton, svg } from "./dom.js";
-import { TABLE } from "./strip.js";
+import { foot, TABLE } from "./strip.js";
 import { words } from "./words.js";
 
 const MANY = 50; // from here on, jumps of wavelength are gaps
@@ -38,6 +38,7 @@ export function start(app) {
   function draw() {
     host.hidden = !open();
     document.body.classList.toggle("docked", open());
+    foot();
     if (!open()) return;
     const { point } = state;
     const unit = point ? unitOf(point.values) : "";
@@ -135,7 +136,16 @@ export function start(app) {
     const band = snapped(bands);
     if (band) parts.push(...reading(band, x(waves ? band.nm : band.i), y(band.value), box, high - low));
     fill(chart, parts);
-    chart.setAttribute("aria-label", say.alternative(point, bands, waves, unitOf(point.values)));
+    chart.setAttribute("aria-label", alternative(point, bands, waves));
+  }
+
+  const placeOf = (point) => say.place(point.col, point.row);
+
+  function alternative(point, bands, waves) {
+    const valued = bands.filter((band) => band.value !== null).sort((a, b) => a.value - b.value);
+    const told = (band) => say.reading(band, number(band.value, Math.min(3, digits(spanOf(bands)))));
+    const range = waves ? say.range(bands[0].nm, bands[bands.length - 1].nm) : "";
+    return say.alternative(placeOf(point), bands.length, range, told(valued[0]), told(valued[valued.length - 1]));
   }
 
   function grid(x, y, box, height, waves, bands) {
@@ -201,7 +211,7 @@ export function start(app) {
       `${number(one.value, Math.min(4, digits(span, 3)))}${one.unit && say.unit(one.unit) !== remark.textContent ? ` ${one.unit}` : ""}`,
       ...state.pins.map((pinned) => number(pinned.values.find((other) => other.band === one.band)?.value, Math.min(4, digits(span, 3)))),
     ]);
-    return table(say.caption(point), heads, rows);
+    return table(say.caption(placeOf(point)), heads, rows);
   }
 
   function spanOf(values) {
@@ -229,7 +239,7 @@ export function start(app) {
   function pin() {
     const { point } = state;
     if (!open() || !point) return;
-    const name = say.place(point);
+    const name = placeOf(point);
     if (state.pins.some((one) => one.name === name)) return;
     if (state.pins.length >= PINS) {
       announce(say.full);
@@ -243,7 +253,7 @@ export function start(app) {
   async function toCsv() {
     const { point } = state;
     const rows = [["place", "date", "band", "name", "nm", "value", "unit"]];
-    for (const one of [{ name: say.place(point), date: point.date, values: point.values }, ...state.pins]) {
+    for (const one of [{ name: placeOf(point), date: point.date, values: point.values }, ...state.pins]) {
       for (const band of one.values) rows.push([one.name, one.date ?? "", band.band, band.name ?? "", band.nm ?? "", band.value ?? "", band.unit ?? ""]);
     }
     announce((await copy(csv(rows))) ? say.copied(rows.length - 1) : say.notCopied);

@@ -1,2 +1,6 @@
 // The parts of the page, one line each: a part exports start(app). main.js starts them in its own order.
-
+export * as layers from "./layers.js";
+export * as show from "./show.js";
+export * as strip from "./strip.js";
+export * as dock from "./dock.js";
+export * as scenes from "./scenes.js";

@@ -296,5 +296,5 @@ export function start(app) {
     drawPop(inside ? `[data-show="${CSS.escape(inside)}"]` : null);
   });
   drawChip();
-  app.show = { open, close: shut, current, of: showOf };
+  app.ways = { open, close: shut, current, of: showOf };
 }

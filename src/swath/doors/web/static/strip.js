@@ -11,6 +11,12 @@ export const TABLE = "M2.5 3.5h11v9h-11zM2.5 6.5h11M6.5 6.5v6";
 /** Whether a date of the scene counts as clear: no mask, no complaint. */
 export const isClear = (date) => date.clear === null || date.clear === undefined || date.clear > CLEAR;
 
+/** The bottom is there when the strip or the dock is. */
+export function foot() {
+  const absent = (id) => document.getElementById(id).hidden;
+  document.getElementById("foot").hidden = absent("strip") && absent("dock");
+}
+
 export function start(app) {
   const { store, api, keys } = app;
   const host = document.getElementById("strip");
@@ -27,8 +33,8 @@ export function start(app) {
       { class: "ghost", type: "button", title: label, "aria-label": label.split(" (")[0], onclick: (e) => go(by, e.shiftKey) },
       icon(name),
     );
-  const earlier = step("left", say.earlier, -1);
-  const later = step("right", say.later, 1);
+  const earlier = step("left-arrow", say.earlier, -1);
+  const later = step("right-arrow", say.later, 1);
   const head = el("div", { class: "head" }, title, remark, el("span", { class: "grow" }), shown);
   head.append(el("div", { class: "date" }, earlier, now, later));
   const chart = svg("svg", { class: "p series", role: "img", tabindex: 0 });
@@ -71,6 +77,7 @@ export function start(app) {
   function draw() {
     host.hidden = state.dates.length < 2;
     document.body.classList.toggle("no-dates", host.hidden);
+    foot();
     if (host.hidden) return;
     host.classList.toggle("grown", grown());
     const index = current();
@@ -139,15 +146,15 @@ export function start(app) {
     axis.setAttribute("aria-valuemin", "1");
     axis.setAttribute("aria-valuemax", String(state.dates.length));
     axis.setAttribute("aria-valuenow", String(index + 1));
-    if (index >= 0) axis.setAttribute("aria-valuetext", say.value(state.dates[index], isClear(state.dates[index])));
+    if (index >= 0) axis.setAttribute("aria-valuetext", say.value(day(state.dates[index].date), isClear(state.dates[index])));
   }
 
   function drawSeries() {
     const found = state.series;
     if (!found?.values) return;
     if (state.table) {
-      const rows = found.dates.map((date, i) => [day(date), number(found.values[i], found.digits), say.state(found, i)]);
-      listed.replaceChildren(table(say.caption(found), say.heads(found), rows));
+      const rows = found.dates.map((date, i) => [day(date), number(found.values[i], found.digits), say.states[stateOf(found, i)]]);
+      listed.replaceChildren(table(say.caption(found.title), say.heads(found.name || found.title, found.unit), rows));
       return;
     }
     const [width, height] = [chart.clientWidth, chart.clientHeight];
@@ -178,7 +185,7 @@ export function start(app) {
     for (const [px, py] of points) parts.push(svg("circle", { class: "point", cx: px.toFixed(1), cy: py.toFixed(1), r }));
     parts.push(...chosen(found, at, y, height, width - right, points));
     chart.replaceChildren(...parts);
-    chart.setAttribute("aria-label", say.alternative(found, seen));
+    chart.setAttribute("aria-label", alternative(found));
   }
 
   /** The line through the chosen date, its value, and the names of the two lines. */
@@ -193,7 +200,8 @@ export function start(app) {
     const told = state.index ?? index;
     const at_ = found.values[told];
     if (told >= 0 && at_ !== undefined) {
-      const words__ = say.reading(found, told);
+      const shown_ = at_ === null ? say.states[stateOf(found, told)] : number(at_, found.digits);
+      const words__ = say.reading(day(found.dates[told], true), shown_);
       const over = at[told] + words__.length * 6.2 > end;
       parts.push(text(at[told] + (over ? -8 : 8), 17, words__, { class: "a halo", "text-anchor": over ? "end" : "start" }));
     }
@@ -208,6 +216,16 @@ export function start(app) {
     }
     return parts;
   }
+
+  function alternative(found) {
+    const own = found.values.filter((v) => v !== null);
+    const [first, last] = [found.dates[0], found.dates[found.dates.length - 1]].map((date) => day(date));
+    const ends = [Math.min(...own), Math.max(...own)].map((v) => number(v, found.digits));
+    return say.alternative(found.title, own.length, found.dates.length, ...ends, first, last);
+  }
+
+  const cloudy = (found, i) => found.clear?.[i] === false || (typeof found.clear?.[i] === "number" && found.clear[i] < CLEAR);
+  const stateOf = (found, i) => (found.values[i] !== null ? "seen" : cloudy(found, i) ? "clouds" : "missing");
 
   /** Ends of the y axis: round, and within the index's own range unless values leave it. */
   function range(found, seen) {
@@ -236,8 +254,8 @@ export function start(app) {
       const last = value === null ? i : i - 1;
       const before = times[Math.max(0, first - 1)];
       const after = times[Math.min(times.length - 1, last + 1)];
-      const cloudy = found.clear?.slice(first, last + 1).some((clear) => clear === false || clear < CLEAR);
-      if (after - before > 2.5 * usual || last - first > 1) runs.push([first, last, cloudy]);
+      const clouds = found.values.slice(first, last + 1).some((_, j) => cloudy(found, first + j));
+      if (after - before > 2.5 * usual || last - first > 1) runs.push([first, last, clouds]);
       first = null;
     });
     return runs;

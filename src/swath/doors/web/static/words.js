@@ -222,7 +222,7 @@ export const words = {
     closed: (name) => `${name} is closed`,
     added: "On this map as a layer",
     addLayer: (name) => `Lay ${name} over this map`,
-    choose: "Choose",
+    dates: (n) => `${n} dates`,
     previewOf: (label) => `Preview: ${label}`,
     failed: "The scene could not be opened.",
     folder: "folder",

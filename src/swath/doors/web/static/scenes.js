@@ -1,0 +1,254 @@
+// The scene picker: open scenes, scenes that can be opened, files of this computer, and the choice where units are open.
+import { el, fill, icon, iconButton } from "./dom.js";
+import { imageParams } from "./layers.js";
+import { words } from "./words.js";
+
+const SHOWN = 60;
+
+export function start(app) {
+  const { store, api, keys, panel, view } = app;
+  const say = words.scenes;
+  const opener = document.getElementById("scene-open");
+  const pop = el("div", { class: "popover scene-pick", role: "dialog", "aria-label": say.another, hidden: true });
+  document.getElementById("top").append(pop);
+  const state = { open: false, files: null, find: "", said: [], from: null };
+  const field = el("input", { class: "field", type: "search", placeholder: say.search, "aria-label": say.search });
+  const list = el("div", { class: "files", role: "group", "aria-label": say.another });
+  const more = el("p", { class: "said" });
+  const file = el("input", { type: "file", class: "vh", tabindex: -1, "aria-hidden": "true" });
+
+  const about = (scene) => {
+    const metres = scene.grid?.metres ? `${Number(scene.grid.metres.toPrecision(3))}\u2009m` : null;
+    const dates = scene.dates?.length > 1 ? say.dates(scene.dates.length) : null;
+    return [scene.sensor ?? scene.quantity, metres, dates, scene.simulated && words.page.simulated].filter(Boolean).join(" \u00b7 ");
+  };
+
+  function row(scene) {
+    const current = scene.id === store.state.scene?.id;
+    const choose = el(
+      "button",
+      { type: "button", "aria-current": current ? "true" : null, onclick: () => go(scene) },
+      el("span", { class: "dot" }),
+      el("span", {}, el("span", { class: "nm" }, scene.name), el("span", { class: "sub" }, about(scene))),
+    );
+    const lay = !current && fits(scene) ? iconButton("stack", say.addLayer(scene.name), { onclick: () => overlay(scene) }) : null;
+    const shut = store.state.scenes.length > 1 ? iconButton("x", say.close(scene.name), { onclick: () => close(scene) }) : null;
+    return el("div", { class: `scene-row${current ? " sel" : ""}` }, choose, lay, shut);
+  }
+
+  /** Whether two scenes overlap on the ground, so that one can lie over the other. */
+  function fits(scene) {
+    const [a, b] = [store.state.scene?.bounds, scene.bounds];
+    return Boolean(a && b && a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]);
+  }
+
+  function overlay(scene) {
+    app.layers.add({ ...scene.layer, scene: scene.id, name: scene.name }, { choose: true });
+    panel.say(say.added);
+    shut();
+  }
+
+  async function go(scene) {
+    shut();
+    if (scene.id === store.state.scene?.id) return;
+    try {
+      await app.show(scene.id);
+    } catch (fault) {
+      app.refused(fault);
+    }
+  }
+
+  async function close(scene) {
+    try {
+      await api.del(`api/scenes/${scene.id}`);
+      const scenes = store.state.scenes.filter((one) => one.id !== scene.id);
+      app.layers.remove(scene.id);
+      store.set({ scenes });
+      panel.say(say.closed(scene.name));
+      if (scene.id === store.state.scene?.id && scenes.length) await app.show(scenes[0].id);
+    } catch (fault) {
+      tell(panel.refusal(fault));
+    }
+    draw();
+    pop.querySelector("button")?.focus();
+  }
+
+  /** Words of what happens: opening, a refusal, a choice. */
+  function tell(...nodes) {
+    state.said = nodes.flat().filter(Boolean);
+    if (state.open) drawSaid();
+    else if (state.said.length) panel.warn("open", state.said, { close: true });
+    else panel.warn("open", null);
+  }
+
+  async function open(body) {
+    const name = body.name ?? body.names?.[0] ?? say.demo;
+    tell(say.opening(name));
+    try {
+      const { name: _, ...sent } = body;
+      const record = await api.post("api/scenes", sent);
+      tell();
+      shut();
+      await app.show(record.id);
+      panel.say(say.opened(record.name));
+      return record;
+    } catch (fault) {
+      refused(fault, body);
+      return null;
+    }
+  }
+
+  async function send(one) {
+    const most = store.state.limits?.upload_mb;
+    if (most && one.size > most * 2 ** 20) {
+      tell(words.empty.large(most));
+      return;
+    }
+    tell(say.sending(one.name, size(one.size)));
+    try {
+      const record = await api.upload(one);
+      tell();
+      shut();
+      await app.show(record.id);
+    } catch (fault) {
+      refused(fault, { names: fault.more?.names });
+    }
+  }
+
+  function refused(fault, body) {
+    const choices = fault.more?.choices ?? [];
+    tell(el("div", { class: "said", role: "alert" }, panel.refusal(fault)), choices.length && body.names ? readings(choices, body) : null);
+    pop.querySelector(".readings button")?.focus();
+  }
+
+  /** Where the units are open: each reading with its picture under one stretch, so that the difference is seen. */
+  function readings(choices, body) {
+    const opened = new Map();
+    const host = el("div", { class: "readings" });
+    const take = async (choice) => {
+      tell(say.opening(body.names[0]));
+      const record = opened.get(choice) ?? (await api.post("api/scenes", { ...body, options: choice.options }));
+      for (const [other, one] of opened) if (other !== choice && one.id !== record.id) api.del(`api/scenes/${one.id}`).catch(() => {});
+      tell();
+      shut();
+      await app.show(record.id);
+    };
+    for (const choice of choices) {
+      const picture = el("span", { class: "blank" });
+      host.append(el("button", { type: "button", onclick: () => take(choice).catch((fault) => tell(panel.refusal(fault))) }, picture, choice.label));
+    }
+    (async () => {
+      for (const [i, choice] of choices.entries()) {
+        const record = await api.post("api/scenes", { ...body, options: choice.options });
+        opened.set(choice, record);
+        const stretch = { lo: 0, hi: 0.3 };
+        const params = imageParams(record, { show: record.default_show, date: record.default_date, stretch });
+        const address = view.url(record.layer, params).replace("{z}", "0").replace("{x}", "0").replace("{y}", "0");
+        host.children[i].firstChild.replaceWith(el("img", { src: address, alt: say.previewOf(choice.label) }));
+      }
+    })().catch(() => {});
+    return host;
+  }
+
+  const size = (bytes) => (bytes > 1e9 ? `${(bytes / 1e9).toFixed(1)}\u2009GB` : bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)}\u2009MB` : `${Math.ceil(bytes / 1e3)}\u2009kB`);
+
+  function drawFiles() {
+    const found = state.files;
+    const part = field.value.trim().toLowerCase();
+    const demos = (found?.demos ?? []).map((one) => ({ icon: "stack", label: one.name, hint: one.about, body: { demo: one.id, name: one.name } }));
+    const folders = (found?.folders ?? []).map((name) => ({ icon: "folder", label: name, body: { names: [name] } }));
+    const files = (found?.files ?? []).map((name) => ({ icon: "file", label: name, body: { names: [name] } }));
+    const all = [...folders, ...files, ...demos];
+    const fit = all.filter((one) => !part || one.label.toLowerCase().includes(part));
+    fill(list, fit.slice(0, SHOWN).map((one) =>
+      el("button", { type: "button", title: one.hint ?? null, onclick: () => open(one.body) }, icon(one.icon), el("span", {}, one.label, one.hint ? el("span", { class: "sub" }, ` ${one.hint}`) : null)),
+    ));
+    list.hidden = !fit.length;
+    field.hidden = all.length < 8;
+    more.textContent = !found ? "" : !all.length ? say.none : !fit.length ? say.nothing : fit.length > SHOWN ? say.more(fit.length - SHOWN) : "";
+    more.hidden = !more.textContent;
+  }
+
+  const said = el("div", {});
+  function drawSaid() {
+    fill(said, state.said.map((node) => (typeof node === "string" ? el("p", { class: "said", role: "status" }, node) : node)));
+    said.hidden = !state.said.length;
+  }
+
+  function draw() {
+    if (!state.open) return;
+    const { scenes } = store.state;
+    fill(
+      pop,
+      el("div", { class: "inside" },
+        scenes.length ? [el("h3", {}, say.open), scenes.map(row)] : null,
+        el("h3", {}, say.another),
+        said,
+        el("div", { class: "field-row" }, field),
+        list,
+        more,
+      ),
+      el("div", { class: "foot" }, el("button", { type: "button", class: "ghost line", onclick: () => file.click() }, say.upload), el("span", { class: "sub" }, say.drop), file),
+    );
+    drawFiles();
+    drawSaid();
+  }
+
+  async function show(from = opener) {
+    if (state.open) {
+      shut();
+      return;
+    }
+    state.open = true;
+    state.from = from;
+    state.said = [];
+    pop.hidden = false;
+    opener.setAttribute("aria-expanded", "true");
+    draw();
+    pop.querySelector("[aria-current]")?.focus();
+    try {
+      state.files = await api.get("api/files");
+      if (state.open) drawFiles();
+    } catch (fault) {
+      tell(panel.refusal(fault));
+    }
+    if (state.open && !pop.contains(document.activeElement)) (field.hidden ? pop.querySelector("button") : field)?.focus();
+  }
+
+  function shut() {
+    if (!state.open) return false;
+    const held = pop.contains(document.activeElement);
+    state.open = false;
+    pop.hidden = true;
+    opener.setAttribute("aria-expanded", "false");
+    if (held) (state.from?.isConnected ? state.from : opener).focus();
+    return true;
+  }
+
+  field.addEventListener("input", drawFiles);
+  file.addEventListener("change", () => {
+    if (file.files[0]) send(file.files[0]);
+    file.value = "";
+  });
+  opener.addEventListener("click", () => show(opener));
+  pop.addEventListener("keydown", (event) => {
+    const items = [...pop.querySelectorAll("button, input:not([type=file])")].filter((one) => one.offsetParent);
+    const at = items.indexOf(document.activeElement);
+    if (event.key === "Escape") shut();
+    else if (event.key === "ArrowDown" && at >= 0) items[Math.min(items.length - 1, at + 1)].focus();
+    else if (event.key === "ArrowUp" && at >= 0) items[Math.max(0, at - 1)].focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  document.addEventListener("pointerdown", (event) => {
+    if (state.open && !pop.contains(event.target) && !state.from?.contains?.(event.target) && !opener.contains(event.target)) shut();
+  });
+  document.addEventListener("focusin", (event) => {
+    if (state.open && !pop.contains(event.target) && event.target !== opener) shut();
+  });
+  keys.add("o", say.key, () => show(opener), () => store.state.phase === "ready", { group: "page" });
+  keys.add("Escape", "", () => shut(), () => state.open, { shown: false, always: true });
+  store.on(["scene", "scenes"], draw);
+  app.scenes = { pick: show, add: show, open, send, refused, readings };
+}
