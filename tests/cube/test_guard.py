@@ -132,9 +132,9 @@ def test_a_child_that_dies_is_refused_and_the_next_file_opens(raster: Raster, mo
 
     path = raster("a.tif", np.ones((1, 9, 9), np.uint8))
     swath.open(path, safe=True)
-    worker = child._running[os.getpid()]
-    worker.kill()
-    worker.wait()
+    for worker, _ in child._workers.idle:
+        worker.kill()
+        worker.wait()
     assert swath.open(path, safe=True).values.max() == 1
     monkeypatch.setattr(child, "MOST_BYTES", 10)
     with pytest.raises(FormatError, match="untrusted"):

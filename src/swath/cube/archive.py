@@ -17,7 +17,7 @@ from swath.errors import FormatError
 if TYPE_CHECKING:
     from swath.cube.layer import Layer
 
-__all__ = ["claims", "read"]
+__all__ = ["claims", "read", "start_of"]
 
 _TAR = (".tar", ".tar.gz", ".tgz")
 _RASTERS = (".tif", ".tiff", ".jp2", ".png", ".jpg", ".jpeg")
@@ -50,6 +50,13 @@ def read(path: str) -> list[Layer]:
         names = _names(path, os.stat(path).st_mtime_ns)
     except _BROKEN as error:
         raise _damaged(path, error) from error
+    for name in names:
+        if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or "{" in name or "\0" in name:
+            raise FormatError(
+                rule="members of an archive lie inside it",
+                got=f"{path}: {name[:80]!r}",
+                remedy="do not use this archive",
+            )
     found: list[Layer] = []
     for product in _products(path, names, zipped):
         _refuse_disguised(path, product, zipped)
@@ -138,6 +145,15 @@ def _start(path: str, name: str, zipped: bool, count: int) -> bytes:
                 with extracted:
                     return bytes(extracted.read(count))
     raise KeyError(name)
+
+
+def start_of(inner: str, count: int) -> bytes:
+    """The first bytes of a member, by the name that GDAL has for it (`/vsizip/{ARCHIVE}/NAME`). Raises FormatError."""
+    path, _, name = inner.partition("{")[2].partition("}/")
+    try:
+        return _start(path, name, inner.startswith("/vsizip"), count)
+    except (*_BROKEN, KeyError) as error:
+        raise _damaged(f"{path}/{name}", error) from error
 
 
 def _refuse_disguised(path: str, product: Product, zipped: bool) -> None:

@@ -63,16 +63,29 @@ def _outside() -> list[Reader]:
     return [cast(Reader, point.load()) for point in entry_points(group="swath.readers")]
 
 
-def reader_of(path: str) -> Reader:
-    """The module that reads a path. Raises FormatError, naming what is known, when none does."""
-    for reader in _outside():
+def reader_of(path: str, only: frozenset[str] | None = None) -> Reader:
+    """The module that reads a path. Raises FormatError, naming what is known, when none does.
+
+    only: names in FORMATS that are allowed (untrusted files); readers of outsiders are not among them.
+    """
+    from swath.cube import gdal, untrusted
+
+    if gdal.STRICT:
+        only = untrusted.READERS
+    for reader in _outside() if only is None else []:
         if reader.claims(path):
             return reader
-    for module in FORMATS.values():
+    for name, module in FORMATS.items():
         if find_spec(module) is None:
             continue
         reader = cast(Reader, import_module(module))
         if reader.claims(path):
+            if only is not None and name not in only:
+                raise FormatError(
+                    rule=f"with --safe these open: {', '.join(n for n in FORMATS if n in only)}",
+                    got=f"{path}, {name}",
+                    remedy="convert it, or leave --safe out for files that you trust",
+                )
             return reader
     raise FormatError(
         rule="a scene is of a known format",

@@ -22,6 +22,18 @@ MAGIC = {
     b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG",
     b"\0\0\0\x0cjP  ": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
 }  # fmt: skip
+ALLOWED = frozenset({*MAGIC.values(), "ENVI", "MEM", "COG"})
+# What else GDAL's wheels can open is left out before it is loaded (`harden`): some of it leads to other files or hosts.
+LEFT_OUT = (
+    "AAIGrid,ACE2,ADRG,AIG,AVCBin,AVCE00,AirSAR,BAG,BIGGIF,BLX,BMP,BSB,BT,BYN,CALS,CEOS,COASP,COSAR,CPG,CTG,CTable2,DAAS,DERIVED,"
+    "DIMAP,DIPEx,DOQ1,DOQ2,DTED,ECRGTOC,EEDA,EEDAI,EHdr,EIR,ELAS,ERS,ESAT,ESRI Shapefile,ESRIC,ESRIJSON,FAST,FIT,GDALG,GFF,GIF,"
+    "GNMDatabase,GNMFile,GPKG,GRASSASCIIGrid,GRIB,GS7BG,GSAG,GSBG,GSC,GTI,GTX,GXF,GenBin,GeoJSON,GeoJSONSeq,HDF5,HDF5Image,HF2,HFA,"
+    "HTTP,ILWIS,IRIS,ISCE,ISG,ISIS2,ISIS3,JAXAPALSAR,JDEM,KMLSUPEROVERLAY,KRO,L1B,LAN,LCP,LOSLAS,Leveller,MAP,MBTiles,MFF,MFF2,MRF,"
+    "MSGN,MVT,Memory,NDF,NGSGEOID,NITF,NOAA_B,NSIDCbin,NTv2,NWT_GRC,NWT_GRD,OSM,OZI,PAux,PCIDSK,PCRaster,PDF,PDS,PDS4,PLMOSAIC,PNM,"
+    "PRF,R,RIK,RMF,ROI_PAC,RPFTOC,RRASTER,RS2,RST,Rasterlite,S102,S104,S111,SAFE,SAGA,SAR_CEOS,SDTS,SENTINEL2,SGI,SIGDEM,SNAP_TIFF,"
+    "SNODAS,SQLite,SRP,SRTMHGT,STACIT,STACTA,TGA,TIL,TSX,Terragen,TopoJSON,USGSDEM,VICAR,VRT,WCS,WEBP,WMS,WMTS,XPM,XYZ,ZMap,Zarr,"
+    "netCDF"
+)
 HANDLES = 64  # open handles for each thread; a scene of one-band files has about 20
 CACHE = 64 << 20  # bytes of decoded blocks in the whole process
 SETTINGS: dict[str, Any] = {
@@ -75,6 +87,13 @@ def _bound() -> None:
     _local.bound = True
 
 
+def harden() -> None:
+    """For the rest of this process: only the drivers of ALLOWED, each only for files that start like its own."""
+    global STRICT
+    STRICT = True
+    os.environ["GDAL_SKIP"] = LEFT_OUT
+
+
 def open_raster(path: str, **options: Any) -> DatasetReader:
     """A new rasterio handle. Raises FormatError, in one line, when GDAL cannot read the file."""
     import rasterio
@@ -87,13 +106,19 @@ def open_raster(path: str, **options: Any) -> DatasetReader:
         options["opener"] = remote.open_range
     try:
         with environment(path), _quiet():
-            return retried(lambda: rasterio.open(path, **{k: v for k, v in options.items() if v is not None}))
+            found = retried(lambda: rasterio.open(path, **{k: v for k, v in options.items() if v is not None}))
     except RasterioIOError as error:
         raise FormatError(
             rule="a raster must open with one of GDAL's drivers",
             got=f"{path}: {error}",
             remedy="check that the file is whole and of a known format",
         ) from error
+    if STRICT and found.tags(ns="OVERVIEWS"):
+        found.close()
+        raise FormatError(
+            rule="an untrusted image holds its own overviews", got=path, remedy="write it anew without that tag"
+        )
+    return found
 
 
 @contextmanager
@@ -116,16 +141,30 @@ def _quiet() -> Iterator[None]:
 
 def _driver_of(path: str) -> str:
     """The one driver that may open an untrusted file."""
-    with open(path, "rb") as file:
-        start = file.read(12)
+    start = _first_bytes(path)
     for magic, driver in MAGIC.items():
         if start.startswith(magic):
             return driver
+    if not path.startswith("/vsi"):
+        from swath.cube import envi
+
+        if envi.claims(path):
+            return "ENVI"
     raise FormatError(
-        rule="with --safe GeoTIFF, JPEG 2000, PNG and JPEG open",
+        rule="with --safe images open that are GeoTIFF, JPEG 2000, PNG, JPEG or ENVI",
         got=f"{path}, none of them by its first bytes",
         remedy="convert it, or leave --safe out for files that you trust",
     )
+
+
+def _first_bytes(path: str) -> bytes:
+    """The start of a file, or of a member of an archive."""
+    if path.startswith("/vsi"):
+        from swath.cube.archive import start_of
+
+        return start_of(path, 12)
+    with open(path, "rb") as file:
+        return file.read(12)
 
 
 def handle(path: str, **options: Any) -> DatasetReader:

@@ -16,12 +16,15 @@ from swath.errors import FormatError
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
-__all__ = ["check_declared", "check_file", "check_path"]
+__all__ = ["check_declared", "check_file", "check_path", "readable"]
+
+FOLDERS: tuple[str, ...] = ()  # where the child process for untrusted files may read; anywhere where there are none
 
 # Declared bytes for each byte of the file. Deflate reaches 1032, an honest sparse file of small blocks some 10 000.
 RATIO = 1_000_000
 SAFE_RATIO = 1_000
 BLOCK_BYTES = 2**30
+SAFE_BLOCK_BYTES = 2**29
 DRIVER_STRING = re.compile(r"^[A-Za-z][A-Za-z0-9_]{2,}:(?!//)")
 
 
@@ -64,8 +67,15 @@ def check_path(path: str, *, safe: bool = False) -> None:
         )
 
 
+def readable(path: str) -> bool:
+    """Whether a path lies, all links followed, where this process may read."""
+    real = os.path.realpath(path)
+    return not FOLDERS or any(real == f or real.startswith(f.rstrip("/") + "/") for f in FOLDERS)
+
+
 def check_file(path: str, *, safe: bool = False) -> None:
     """Refuse a local file that is empty, or that sends GDAL to other places (safe: any VRT). Raises FormatError."""
+    safe = safe or gdal.STRICT
     if gdal.is_remote(path) or not os.path.isfile(path):
         return
     size = os.path.getsize(path)
@@ -120,20 +130,24 @@ def check_declared(path: str, dataset: DatasetReader, *, safe: bool = False) -> 
     """
     import numpy as np
 
-    if gdal.is_remote(path) or not os.path.isfile(path) or dataset.driver == "VRT":
+    safe = safe or gdal.STRICT
+    holder = path.partition("{")[2].partition("}/")[0] if path.startswith("/vsi") else path  # an archive and its member
+    if gdal.is_remote(path) or not os.path.isfile(holder) or dataset.driver == "VRT":
         return []
-    real = os.path.getsize(path)
+    real = os.path.getsize(holder)
     width = max(2 * np.dtype("c8").itemsize if "complex" in t else np.dtype(t).itemsize for t in dataset.dtypes)
     declared = dataset.width * dataset.height * dataset.count * width
     block = max(h * w for h, w in dataset.block_shapes) * width
     ratio = declared / real
-    if declared > 2**30 and (ratio > (SAFE_RATIO if safe else RATIO) or block > BLOCK_BYTES):
+    if declared > 2**30 and (
+        ratio > (SAFE_RATIO if safe else RATIO) or block > (SAFE_BLOCK_BYTES if safe else BLOCK_BYTES)
+    ):
         raise FormatError(
             rule="a file must be able to hold the pixels that it declares",
             got=f"{path}: {real:,} bytes that declare {dataset.width:,} x {dataset.height:,} x {dataset.count} pixels",
             remedy="the file is damaged or made to do harm; do not use it",
         )
-    if dataset.driver == "GTiff":
+    if dataset.driver == "GTiff" and holder == path:
         _check_blocks(path, dataset, real)
     if declared > 2**30 and ratio > 2 * SAFE_RATIO:
         return [f"a sparse file: {real:,} bytes for {declared / 1e9:.1f} GB of pixels"]

@@ -93,11 +93,10 @@ def grids(
     for band, name in files.items():
         path = product.path(name)
         dataset = gdal.handle(path)
-        if not path.startswith("/vsi"):
-            from swath.cube.guard import check_declared, check_file
+        from swath.cube.guard import check_declared, check_file
 
-            check_file(path)
-            check_declared(path, dataset)
+        check_file(path)
+        check_declared(path, dataset)
         layer = layer_of(path, dataset)
         told = facts.get(band)
         own = layer.bands[0]

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from swath.cube.guard import readable
 from swath.cube.layer import FileBand, Layer
 from swath.cube.product import Product, folder_product, grids
 from swath.earth.sensor import from_product_name
@@ -64,6 +65,8 @@ def _above(path: str) -> str | None:
     """The product's folder of one of its pictures: the nearest above it with metadata."""
     folder = os.path.dirname(os.path.abspath(path))
     for _ in range(5):
+        if not readable(folder):
+            return None
         if any(os.path.isfile(os.path.join(folder, f"MTD_MSIL{level}.xml")) for level in ("1C", "2A")):
             return folder
         folder = os.path.dirname(folder)

@@ -13,7 +13,7 @@ import numpy as np
 
 from swath.cube.lazy import Source
 
-__all__ = ["Bands", "Part", "Physical", "Placed", "Times", "coarse", "glance"]
+__all__ = ["Bands", "Part", "Physical", "Placed", "Times", "coarse", "glance", "has_levels"]
 
 Shape = tuple[int, int, int, int]
 
@@ -43,7 +43,7 @@ def glance(source: Source, dates: Sequence[int], bands: Sequence[int], side: int
     """
     height, width = source.shape[2:]
     high, wide = min(height, side), min(width, side)
-    if height * width <= 1_000_000 or _layered(source):
+    if height * width <= 1_000_000 or has_levels(source):
         return coarse(source, dates, bands, high, wide)
     part = side // pieces
     tops = np.linspace(0, height - min(part, height), pieces if height > side else 1).astype(int)
@@ -61,7 +61,7 @@ def _from(start: int, length: int, size: int) -> slice:
     return slice(int(start), int(min(start + length, size)))
 
 
-def _layered(source: Any) -> bool:
+def has_levels(source: Any) -> bool:
     """Whether the file under a source holds smaller copies of itself."""
     for _ in range(20):
         if hasattr(source, "layered"):

@@ -134,8 +134,8 @@ def _find(href: str, where: str, root: str) -> str | None:
     inside = _inside(href, where, root)
     if inside and os.path.exists(inside):
         return inside
-    beside = os.path.join(where, os.path.basename(href.split("?")[0]))
-    return beside if os.path.isfile(beside) else None
+    beside = _inside(os.path.basename(href.split("?")[0]), where, root)
+    return beside if beside and os.path.isfile(beside) else None
 
 
 def assets_of(item: Mapping[str, Any]) -> list[Asset]:
@@ -178,7 +178,7 @@ def _band_words(asset: Mapping[str, Any], properties: Mapping[str, Any]) -> list
 
 def layers_of_item(item: Mapping[str, Any], where: str, root: str, missing: list[str]) -> list[Layer]:
     """Layers of one item; one-band assets of one grid become one layer. missing: gets the names of files not found."""
-    from swath.cube import formats
+    from swath.cube import formats, gdal, untrusted
 
     notes: list[str] = []
     layers: list[Layer] = []
@@ -187,6 +187,8 @@ def layers_of_item(item: Mapping[str, Any], where: str, root: str, missing: list
         if file is None:
             missing.append(os.path.basename(asset.href.split("?")[0]) or asset.key)
             continue
+        if gdal.STRICT:
+            untrusted.check(file)
         layers += [described(layer, asset, item, notes) for layer in formats.reader_of(file).read(file)]
     if missing and layers:
         notes.append(f"assets that are not there: {', '.join(missing[:8])}" + (" ..." if len(missing) > 8 else ""))

@@ -20,7 +20,7 @@ from swath.errors import FormatError, SwathError
 if TYPE_CHECKING:
     from swath.cube.layer import Layer
 
-__all__ = ["MARKS", "ZarrReader", "claims", "read"]
+__all__ = ["MARKS", "ZarrReader", "claims", "forget", "read"]
 
 MARKS = ("zarr.json", ".zmetadata", ".zgroup", ".zarray")
 _CHUNK_BYTES = 2**31
@@ -119,6 +119,12 @@ def _array(path: str, root: str, name: str, version: tuple[int, int], process: i
 
     opened = _group(path, root, version, process)
     return opened if isinstance(opened, zarr.Array) else opened[name]
+
+
+def forget() -> None:
+    """Close what is held open, so that the next look sees the store as it is now."""
+    _group.cache_clear()
+    _array.cache_clear()
 
 
 def _variables(reader: ZarrReader) -> tuple[dict[str, Variable], dict[str, Any]]:
