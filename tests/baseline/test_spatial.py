@@ -57,3 +57,12 @@ def test_opening_never_adds_and_closing_never_takes_away(seed, radius):
     plane, valid = random.random((1, 12, 15)).astype(np.float32), random.random((12, 15)) > 0.3
     assert (spatial.opening(plane, valid, radius) <= plane).all()
     assert (spatial.closing(plane, valid, radius) >= plane).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40), (40, 3), (5, 5)])
+def test_scenes_smaller_than_the_disk_are_opened_too(shape: tuple[int, int]) -> None:
+    planes = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
+    valid = np.ones(shape, bool)
+    got = spatial.opening(planes, valid, 8)
+    assert got.shape == planes.shape
+    assert (got <= planes).all()

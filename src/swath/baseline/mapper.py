@@ -25,12 +25,13 @@ from swath.sample.split import Places, folds
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Mapper", "Training", "train"]
+__all__ = ["Mapper", "Training", "look", "train"]
 
 FORMAT = 1
 FOLDS = 5
 MOST = 4000  # labels used, thinned by the seed beyond
 PATCH_VALUES = 100_000_000
+SEEN_BYTES = 128 << 20
 Progress = Callable[[int, int, str], None]
 
 
@@ -210,6 +211,8 @@ def train(
     encoder: Encoder | None = None,
     features: Features | Sequence[str] | None = None,
     buffer: int | None = None,
+    seen: patches.Seen | None = None,
+    weigh: bool = True,
     progress: Progress | None = None,
 ) -> Mapper:
     """Fit features to the scene, choose a candidate by spatial cross-validation over places, fit it on all labels.
@@ -217,7 +220,8 @@ def train(
     cubes: aligned, by sensor name. labels: `sample.labels.Labels` or anything with row, column, value (n,), names,
     codes and kind. places: `sample.split.Places`, or a place id (n,) of each label. features: fitted ones, or names of
     groups. buffer: pixels between training and held-out labels while choosing; by default the features' reach, at
-    most a quarter of the blocks' side (none for bare place ids).
+    most a quarter of the blocks' side (none for bare place ids). seen: of `look`, for these features and labels.
+    weigh: find out how much trees rely on each feature (`training.weight`, for what is like the labels); else all alike.
     Raises LabelError when fewer than two classes, places or usable labels are left.
     """
     kind = str(getattr(labels, "kind", "class"))
@@ -233,7 +237,10 @@ def train(
     index = _thin(value if kind == "class" else np.zeros(len(value), int), places.id, _most(fitted, cubes), seed)
     if len(index) < len(value):
         notes.append(f"{len(index):,} of {len(value):,} labels used, drawn evenly over classes and places")
-    x, good, around = patches.at_labels(cubes, fitted, row[index], column[index], progress=progress)
+    if seen is not None and len(index) == len(value):
+        x, good, around = seen.x, seen.good, seen.around
+    else:
+        x, good, around = patches.at_labels(cubes, fitted, row[index], column[index], progress=progress)
     if not good.all():
         notes.append(f"{int((~good).sum()):,} labels lie on missing pixels and were left out")
         index, x, around = index[good], x[good], patches.without(around, good)
@@ -258,7 +265,9 @@ def train(
     kept = fitted.only([g for g in GROUPS if g in groups] or ["spectra"])
     used = x[:, fitted.columns(choice.chosen.groups)]
     model = learner.fit(choice.chosen.model, used, table.y, classes=table.classes, seed=seed)
-    weight = learner.tree_importances(used, table.y, classes=table.classes, seed=seed)
+    weight = np.full(used.shape[1], 1 / max(1, used.shape[1]))
+    if weigh:
+        weight = learner.tree_importances(used, table.y, classes=table.classes, seed=seed)
     oof, warmth = choice.oof, 1.0
     if table.classes:
         warmth = temper.fit(oof.value[oof.scorable], table.y[oof.scorable])
@@ -278,6 +287,20 @@ def train(
         notes=tuple(notes),
         temperature=warmth,
     )
+
+
+def look(
+    cubes: Mapping[str, xr.DataArray], labels: Any, features: Features, *, progress: Progress | None = None
+) -> patches.Seen | None:
+    """What `train` reads of the scene, read once for several fits on parts of the labels: the fits come out the same.
+
+    None where there are so many labels that each fit draws its own, or where keeping it would take too much memory.
+    """
+    n = len(labels.row)
+    if features.tokens is not None or n > _most(features, cubes) or n * len(features.names) * 4 > SEEN_BYTES:
+        return None
+    seen = patches.Seen(*patches.at_labels(cubes, features, labels.row, labels.column, progress=progress))
+    return seen if seen.bytes <= SEEN_BYTES else None
 
 
 def _most(features: Features, cubes: Mapping[str, xr.DataArray]) -> int:

@@ -16,7 +16,7 @@ from swath.sample.window import read
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Patch", "at_labels", "smoothed_at", "whole_is_small", "window_features", "without"]
+__all__ = ["Patch", "Seen", "at_labels", "smoothed_at", "whole_is_small", "window_features", "without"]
 
 SMALL = 10_000_000  # feature values of a scene that is kept whole
 TILE = 128
@@ -42,6 +42,26 @@ class Patch:
         for y, x in zip(self.row[which], self.column[which], strict=True):
             near[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1] = True
         return np.asarray(near & self.needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What `at_labels` gave for n labels, so that several fits on parts of them read the scene once."""
+
+    x: np.ndarray
+    good: np.ndarray
+    around: list[Patch]
+
+    def take(self, which: np.ndarray) -> Seen:
+        """The same for some labels (a mask, or rising indices)."""
+        keep = np.zeros(len(self.x), bool)
+        keep[which] = True
+        return Seen(self.x[keep], self.good[keep], without(self.around, keep))
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it holds."""
+        return self.x.nbytes + sum(p.values.nbytes + p.guide.nbytes + p.needed.nbytes for p in self.around)
 
 
 def whole_is_small(features: Features, shape: tuple[int, int]) -> bool:

@@ -22,6 +22,9 @@ def interpolate(values: np.ndarray, valid: np.ndarray, day: np.ndarray, wanted: 
     A valid date is given back as it is; NaN where a pixel has no valid date at all.
     """
     dates = len(day)
+    if dates == 1:
+        only = np.where(valid[0], values[0], np.nan).astype(np.float32)
+        return np.broadcast_to(only, (len(wanted), *only.shape)).copy()
     index = np.arange(dates).reshape(-1, 1, 1, 1)
     before = np.maximum.accumulate(np.where(valid, index, -1), axis=0)
     after = np.minimum.accumulate(np.where(valid, index, dates)[::-1], axis=0)[::-1]

@@ -91,13 +91,17 @@ def _shrink(plane: np.ndarray, valid: np.ndarray, radius: int) -> np.ndarray:
     """Minimum over the valid pixels of a disk; +inf where there is none."""
     p = np.where(valid, plane, np.inf).astype(np.float32)
     out = np.full_like(p, np.inf)
-    runs: dict[int, np.ndarray] = {}
-    for dy, half in enumerate(_half_widths(radius)):
-        if half not in runs:
-            runs[half] = ndimage.minimum_filter1d(p, 2 * half + 1, axis=1, mode="constant", cval=np.inf)
-        run = runs[half]
-        np.minimum(out[: len(out) - dy], run[dy:], out=out[: len(out) - dy])
-        np.minimum(out[dy:], run[: len(run) - dy], out=out[dy:])
+    run = p.copy()
+    half = 0
+    for dy, wanted in sorted(enumerate(_half_widths(radius)), key=lambda row: row[1]):
+        while half < wanted:  # the minimum over a longer run of a row, from that over a shorter one
+            half += 1
+            if half < p.shape[1]:
+                np.minimum(run[:, :-half], p[:, half:], out=run[:, :-half])
+                np.minimum(run[:, half:], p[:, :-half], out=run[:, half:])
+        if dy < len(p):
+            np.minimum(out[: len(out) - dy], run[dy:], out=out[: len(out) - dy])
+            np.minimum(out[dy:], run[: len(run) - dy], out=out[dy:])
     return out
 
 

@@ -109,6 +109,7 @@ def _judge(
         seed=asked["seed"],
         fast=asked["fast"],
         buffer=work.buffer,
+        seen=work.seen,
         progress=progress,
     )
     lost = len(work.labels) - len(judged.truth)

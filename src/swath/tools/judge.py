@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from swath.baseline import choose as choosing
 from swath.baseline import learner, patches
+from swath.baseline import temperature as temper
 from swath.baseline.features import Features
 from swath.baseline.mapper import Mapper, train
 from swath.predict.run import cores
@@ -99,12 +100,13 @@ def by_outer_folds(
     seed: int,
     fast: bool,
     buffer: int,
+    seen: patches.Seen | None = None,
     progress: Progress | None = None,
 ) -> Judged:
     """The labels judge themselves: outer folds of whole places, the choice of classifier repeated inside each.
 
     The features (components of the scene, no labels) are fitted once and given. Training labels nearer than `buffer` pixels to a
-    judged one are left out.
+    judged one are left out. seen: of `mapper.look` for these labels, else the scene is read anew in each fold.
     """
     y = labels.value
     folds = split.folds(places, y, OUTER, seed=seed + 1, buffer=buffer)
@@ -117,9 +119,16 @@ def by_outer_folds(
         part, held = labels.take(inside), labels.take(outside)
         if not _trainable(part, places.take(inside)):
             return None
-        made = train(cubes, part, places.take(inside).id, seed=seed, fast=fast, features=features, buffer=buffer)
-        got = predict_at(made, cubes, held.row, held.column)
-        return got, _fit_baselines(cubes, features, part, held, len(mapper.classes), seed)
+        part_seen = None if seen is None else seen.take(inside)
+        options: dict[str, Any] = {"seed": seed, "fast": fast, "features": features, "buffer": buffer, "weigh": False}
+        made = train(cubes, part, places.take(inside).id, seen=part_seen, **options)
+        at = held.row, held.column
+        got = predict_at(made, cubes, *at) if seen is None else _predict_seen(made, features, seen.take(outside))
+        spectra = None
+        if seen is not None:
+            at_spectra = features.columns(["spectra"])
+            spectra = [(seen.x[which][:, at_spectra], seen.good[which]) for which in (inside, outside)]
+        return got, _fit_baselines(cubes, features, part, held, len(mapper.classes), seed, spectra)
 
     parts = list(folds)
     with ThreadPoolExecutor(max_workers=min(cores(), MOST_AT_ONCE)) as pool:
@@ -132,21 +141,36 @@ def by_outer_folds(
             for name, got in found[1].items():
                 others[name][outside] = got
             scorable[outside] = np.isin(y[outside], np.unique(y[inside])) if labels.kind == "class" else True
-    seen = np.isfinite(answer).all(1)
+    fine = np.isfinite(answer).all(1)
     n = len(np.unique(places.id))
     return Judged(
-        truth=y[seen],
-        answer=answer[seen],
-        place=places.id[seen],
-        index=np.flatnonzero(seen),
-        scorable=scorable[seen],
-        baseline={name: got[seen] for name, got in others.items()},
+        truth=y[fine],
+        answer=answer[fine],
+        place=places.id[fine],
+        index=np.flatnonzero(fine),
+        scorable=scorable[fine],
+        baseline={name: got[fine] for name, got in others.items()},
         words=f"{folds.k} outer folds of {n} places ({places.side}-px blocks), the choice repeated inside each, "
         f"buffer {folds.buffer} px",
-        row=labels.row[seen],
-        column=labels.column[seen],
+        row=labels.row[fine],
+        column=labels.column[fine],
         seed=seed + 1,
     )
+
+
+def _predict_seen(mapper: Mapper, features: Features, seen: patches.Seen) -> np.ndarray:
+    """As `predict_at`, from what was read of the scene at the labels, with all of `features`."""
+    columns = features.columns(mapper.candidate.groups)
+    out = np.full((len(seen.x), max(1, len(mapper.classes))), np.nan, np.float32)
+    if mapper.candidate.smoothed:
+        out[seen.good] = patches.smoothed_at(seen.around, seen.good, columns, mapper.model.predict, out.shape[1])[
+            seen.good
+        ]
+    elif seen.good.any():
+        out[seen.good] = mapper.model.predict(np.ascontiguousarray(seen.x[np.ix_(seen.good, columns)].T)).T
+    if mapper.kind == "class":
+        out[seen.good] = temper.applied(out[seen.good], mapper.temperature, axis=1)
+    return out
 
 
 def baselines(
@@ -172,8 +196,11 @@ def _fit_baselines(
     held: Labels,
     classes: int,
     seed: int,
+    spectra: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
-    (x, good), (at, seen) = (spectra_at(cubes, fitted, where.row, where.column) for where in (part, held))
+    if spectra is None:
+        spectra = [spectra_at(cubes, fitted, where.row, where.column) for where in (part, held)]
+    (x, good), (at, seen) = spectra
     out = {}
     for candidate in BASELINES[part.kind]:
         columns = slice(None) if candidate.groups else slice(0, 0)

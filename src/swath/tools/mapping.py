@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from swath.assess.doubts import Ranks
     from swath.baseline.features import Features
     from swath.baseline.mapper import Mapper
+    from swath.baseline.patches import Seen
     from swath.batch import Encoder
     from swath.predict.plan import Cost
     from swath.predict.run import Ran
@@ -32,7 +33,8 @@ __all__ = ["Work", "cost", "encoder_named", "keep", "learn", "named_as_learned",
 class Work:
     """Everything that training gave, before the map is painted; labels, places and features are absent for a kept model.
 
-    encoder: name, sha256 of the weights and licence of the encoder whose tokens were among the features.
+    encoder: name, sha256 of the weights and licence of the encoder whose tokens were among the features. seen: the scene at
+    the labels, where it is kept for the folds that judge the map.
     """
 
     mapper: Mapper
@@ -44,6 +46,7 @@ class Work:
     features: Features | None = None
     ranks: Ranks | None = None
     encoder: dict[str, Any] | None = None
+    seen: Seen | None = None
 
 
 def encoder_named(name: str | None, weights: Any = None) -> tuple[Encoder | None, dict[str, Any] | None]:
@@ -73,7 +76,7 @@ def learn(
     """
     from swath.assess import calibrate
     from swath.baseline.features import Features
-    from swath.baseline.mapper import train
+    from swath.baseline.mapper import look, train
     from swath.sample import blockside, split
     from swath.sample import labels as labelling
 
@@ -86,8 +89,9 @@ def learn(
     say += [side.words, *places.notes]
     features = Features.fit(opened.cubes, seed=seed, encoder=encoder)
     buffer = min(features.reach, side.px // 4)
+    seen = look(opened.cubes, labels, features, progress=progress)
     options = {"seed": seed, "fast": asked["fast"], "features": features, "buffer": buffer, "progress": progress}
-    mapper = train(opened.cubes, labels, places.id, **options)
+    mapper = train(opened.cubes, labels, places.id, seen=seen, **options)
     t = mapper.training
     calibration = calibrate.fit(
         mapper.oof.value,
@@ -100,7 +104,7 @@ def learn(
     )
     say += [*mapper.notes, calibration.words]
     ranks = _ranks(mapper, say) if asked["unsure"] else None
-    return Work(mapper, calibration, _applicability(mapper), buffer, labels, places, features, ranks)
+    return Work(mapper, calibration, _applicability(mapper), buffer, labels, places, features, ranks, seen=seen)
 
 
 def _applicability(mapper: Mapper) -> Applicability:
