@@ -192,6 +192,7 @@ def _then_and_now(call: Call, plan: Plan, names: Sequence[str]) -> list[Part]:
             record = change["earlier"][then]
             seen = {
                 "map": raster_of(call.arguments["since"]),
+                "on": raster_of(call.arguments["maps"][0]),
                 "window": record["window"],
                 "codes": [record["code"]],
                 **_cut(call),
@@ -228,6 +229,11 @@ def _lost_and_gained(call: Call, plan: Plan) -> list[Part]:
         if found is None:
             continue
         base = f"facts/change/0/moved/{name.replace('~', '~0').replace('/', '~1')}"
+        now, then = _index(facts["classes"], name), _index(facts["change"][0]["earlier"], name)
+        ends = {
+            "lost": {"before_codes": [facts["change"][0]["earlier"][then]["code"]] if then >= 0 else []},
+            "gained": {"codes": [facts["classes"][now]["code"]] if now >= 0 else []},
+        }
         seen = {**_evidence(call, _whole(call), []), "before": raster_of(call.arguments["since"])}
         here = " It" if len(plan.classes) == 1 else f" {_upper(name)}"
         for k, way in enumerate(("lost", "gained")):
@@ -235,7 +241,9 @@ def _lost_and_gained(call: Call, plan: Plan) -> list[Part]:
             side = "to other classes" if way == "lost" else "from other classes"
             parts += [
                 start,
-                number(call, f"{base}/{way}/area", facts["unit"], seen) if found[way]["pixels"] else "nothing",
+                number(call, f"{base}/{way}/area", facts["unit"], {**seen, **ends[way]})
+                if found[way]["pixels"]
+                else "nothing",
                 f" {side}",
             ]
         parts.append(".")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from swath.language.facts import SceneFacts
     from swath.language.question import Question
 
-__all__ = ["by_windows", "counted", "map_file", "page", "read_text", "reads"]
+__all__ = ["area_window", "by_windows", "counted", "map_file", "page", "read_text", "reads"]
 
 LONGEST = 700
 MOST_TEXT = 1 << 20
@@ -95,7 +95,7 @@ def counted(last: Any, first: Any, asked: Mapping[str, Any], progress: Progress 
     run = Path(last) if isinstance(last, (str, os.PathLike)) and Path(last).is_dir() else None
     window = ((0, made.shape[0]), (0, made.shape[1]))
     if asked["area"] is not None:
-        window = _window(made, asked["area"])
+        window = area_window(made, asked["area"])
         made = cropped(made, *window)
         earlier = cropped(earlier, *window) if earlier is not None else None
     doubt, rule = _doubt(run, made.shape, window) if run is not None else (None, "")
@@ -122,7 +122,7 @@ def by_windows(last: Any, asked: Mapping[str, Any], facts: SceneFacts, progress:
     path = map_file(last)
     made = open_raster(last if path is None else path, asked["legend"], safe=asked["safe"])
     if asked["area"] is not None:
-        made = cropped(made, *_window(made, asked["area"]))
+        made = cropped(made, *area_window(made, asked["area"]))
     return count_windows(made, facts, asked["windows"], progress)
 
 
@@ -141,7 +141,8 @@ def _said(found: SceneFacts) -> list[str]:
     return notes
 
 
-def _window(made: Any, area: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+def area_window(made: Any, area: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(first, last) rows and columns of a map that an area names. Raises GridError."""
     from swath.cube.select import area_of, pixels_of, window_of
 
     if (window := pixels_of(area, made.shape)) is not None:
@@ -301,7 +302,7 @@ def picture(last: Any, asked: Mapping[str, Any], facts: SceneFacts) -> tuple[np.
     path = map_file(last)
     made = open_raster(last if path is None else path, asked["legend"], safe=asked["safe"])
     if asked["area"] is not None:
-        made = cropped(made, *_window(made, asked["area"]))
+        made = cropped(made, *area_window(made, asked["area"]))
     colours = colours_of(facts.classes)
     step = max(1, math.ceil(max(facts.shape) / LONGEST))
     index = index_of(made)
