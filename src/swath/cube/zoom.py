@@ -22,7 +22,7 @@ from swath.cube.lazy import ArraySource, Source
 from swath.cube.under import source_of
 from swath.errors import FormatError
 
-__all__ = ["Overview", "Strided", "zoom"]
+__all__ = ["Nearest", "Overview", "Strided", "zoom"]
 
 _READ = 2048  # rows and columns that are read for one window before the whole is looked at coarsely instead
 _WHOLE = 1024  # side of the coarse look at a whole scene
@@ -253,6 +253,11 @@ def _coarser(step: int, ratio: float) -> int:
     return int(2 ** max(0, math.floor(math.log2(max(1.0, step * ratio)))))
 
 
+def _nearest(source: Nearest, step: int) -> Source:
+    own = _coarser(step, float(getattr(source.place, "ratio", 1.0)))
+    return replace(source, source=zoom(source.source, own), step=step, own=own)
+
+
 def _warp(source: warp.Warped, step: int) -> Source:
     inner = source_of(source.cube)
     assert inner is not None
@@ -344,6 +349,7 @@ def _inner(source: Any, step: int) -> Source:
 
 
 _ZOOMS: dict[type, Any] = {
+    Nearest: _nearest,
     RasterSource: _raster,
     MaskSource: _raster,
     sources.Physical: _inner,
