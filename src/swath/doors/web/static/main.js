@@ -195,6 +195,7 @@ async function begin() {
   ]);
   app.view = view;
   store.set({ webgl: view.webgl });
+  if (!view.webgl) panel.warn("webgl", words.bar.noWebgl, { close: true });
   window.swath = app;
   readout.start(app);
   help.start(app);

@@ -84,7 +84,7 @@ export function makePanel(words) {
       return null;
     }
     if (!node) chips.append((node = el("div", { class: "chip", dataset: { chip: id } })));
-    return fill(node, nodes);
+    return fill(node, [nodes].flat());
   }
 
   function drawBar() {
@@ -99,7 +99,7 @@ export function makePanel(words) {
     bars.delete(id);
     if (nodes) {
       const button = shut ? iconButton("x", words.bar.close, { onclick: () => warn(id, null) }) : null;
-      bars.set(id, el("div", { class: "bar-row" }, el("p", {}, nodes), button));
+      bars.set(id, el("div", { class: "bar-row" }, el("p", {}, [nodes].flat()), button));
     }
     drawBar();
   }
