@@ -137,12 +137,10 @@ def assess(walk: Walk, classes: Path, *, progress: Any = None) -> dict[str, Any]
     """
     import swath
 
-    lacking = walk.needs()
-    if lacking:
-        told = {name: min(2, walk.pixels[name]) - number for name, number in lacking.items()}
+    if lacking := walk.needs():
         raise DesignError(
             rule="areas need at least 2 answers in every mapped class",
-            got=", ".join(f"{name} has {number}" for name, number in told.items()),
+            got=", ".join(f"{name} has {walk.has()[name]}" for name in lacking),
             remedy="go on; the answers so far are kept",
         )
     swath.assess(

@@ -162,14 +162,18 @@ class Walk:
             first.setdefault(place, one.answer)
         return {"same": same, "asked": asked}
 
+    def has(self) -> dict[str, int]:
+        """Places of each mapped class that have an answer; those that cannot be told have none."""
+        told = Counter(self.places[p].stratum for p, (answer, _) in self.answers().items() if answer is not None)
+        return {name: told[name] for name in self.pixels}
+
     def needs(self) -> dict[str, int]:
         """Answers that each mapped class still needs before its area can have an interval: two, or all its pixels."""
-        told = Counter(self.places[p].stratum for p, (answer, _) in self.answers().items() if answer is not None)
-        lacking = {name: min(2, pixels) - told[name] for name, pixels in self.pixels.items()}
+        lacking = {name: min(2, self.pixels[name]) - number for name, number in self.has().items()}
         return {name: number for name, number in lacking.items() if number > 0}
 
     def record(self, *, stopping: bool = False) -> dict[str, Any]:
-        """What the page is told. needs and agreement only when `stopping` or at the end: they speak of the map's classes."""
+        """What the page is told. needs, has and agreement only when `stopping` or at the end: they speak of the map's classes."""
         given, done = list(self._given), self.finished
         at = len(given)
         told = self.answers()
@@ -192,6 +196,7 @@ class Walk:
             "finished": done,
             "cannot": sum(answer is None for answer, _ in told.values()),
             "needs": self.needs() if say else None,
+            "has": {name: self.has()[name] for name in self.needs()} if say else None,
             "agreement": self.agreement() if say else None,
             "assessed": (self.folder / "assess" / "assessment.json").is_file(),
         }

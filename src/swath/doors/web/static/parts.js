@@ -4,3 +4,4 @@ export * as show from "./show.js";
 export * as strip from "./strip.js";
 export * as dock from "./dock.js";
 export * as scenes from "./scenes.js";
+export * as sample from "./sample.js";
