@@ -9,7 +9,7 @@ from typing import Literal
 
 from swath.language.lexicon import tokens
 from swath.language.plan_context import Context, Source, absent_classes, class_words, dates_in
-from swath.language.plan_words import CUES, DATED, EARLIER, FIRST, GENERAL, KNOWN, PLACES, REGION_WORDS, UNITS
+from swath.language.plan_words import CUES, DATED, EARLIER, FIRST, GENERAL, KNOWN, PLACES, REGION_WORDS, SAID, UNITS
 
 __all__ = ["KINDS", "Kind", "Read", "kind_of", "nearest", "read_question"]
 
@@ -37,6 +37,8 @@ def read_question(text: str, context: Context) -> Read:
     """Find classes, dates and regions in a question; `strange`: the words that are not understood."""
     read = Read()
     low = text.lower().replace("\u2019", "'")
+    for phrase, word in SAID:
+        low = phrase.sub(word, low)
     for i, s in enumerate(context.sources):
         stem = PurePath(s.name).stem.lower()
         for name in sorted({s.name.lower(), stem}, key=len, reverse=True):
@@ -107,7 +109,7 @@ _DENSE = re.compile(
     rf"\b(?:highest|greatest|largest|biggest|maximum|max|peak|high|most|strongest) (?:of )?{_MOST}\b|"
     rf"\b{_MOST}\b.*\b(?:highest|greatest|largest)\b|"
     r"\b(?:densest|denser?|density|densities|most|mostly|concentrat\w*|thickest|heaviest|dominat\w*|abundant|richest|greenest|"
-    r"predominant(?:ly)?|mainly|packed|hotspots?|tightest|clustered)\b"
+    r"predominant(?:ly)?|mainly|packed|hotspots?|tightest|tightly|cluster(?:s|ed)?)\b"
 )
 _ASIDE = re.compile(
     r"\bwhat (?:can|do|are|would|should|is) (?:you|i|we|me|my|your)\b(?! (?:see|have|looking|find|look))|\bwhat up\b|"
@@ -188,4 +190,5 @@ def nearest(text: str) -> str:
     score = {k: len(words & CUES[k]) for k in KINDS}
     score["much"] += 2 * ("#" in words)
     score["densest"] += 2 * bool(words & _SURE)
+    score["describe"] += "#" not in words and bool(_DESCRIBE.search(text))
     return max(KINDS, key=lambda k: score[k])

@@ -15,6 +15,7 @@ __all__ = [
     "NEAREST",
     "PLACES",
     "REGION_WORDS",
+    "SAID",
     "UNITS",
 ]
 
@@ -33,7 +34,7 @@ GENERAL = _words(
     "every each kind kinds type types class classes cover covers covered covering land-cover use used "
     "between both two since until till i'd let's also then something anything should question question: "
     "wonder wondering able help work point take go bring zoom interested approximately roughly about actually currently he'd "
-    "of its their them they terms itself"
+    "of its their them they terms itself screen within display displayed"
 )
 """Words that restrict nothing: a question may hold any of them."""
 
@@ -42,7 +43,7 @@ CUES: dict[str, frozenset[str]] = {
         "much lot area areas share % percentage percentages fraction proportion ratio extent extents hectares ha km2 m2 size sizes big "
         "large extensive widespread acreage amount measure space occupy occupies occupied fill fills quantity total sum many pixels "
         "pixel part portion bits calculate compute work acres acre common take takes up cover covers covered covering consist "
-        "consists contain contains hold holds amounts coverage pct sq"
+        "consists contain contains hold holds amounts coverage pct sq count"
     ),
     "changed": _words(
         "change changes changed changing differ differs different differences difference turned turn turns into lost lose loses loss "
@@ -56,7 +57,7 @@ CUES: dict[str, frozenset[str]] = {
         "densest dense denser density densities most mostly highest high greatest largest biggest concentrated concentration "
         "concentrations concentrate concentrates thickest maximum max peak heaviest heavily dominate dominates dominated "
         "dominating dominant abundant richest greenest strongest predominant predominantly predominates mainly packed hotspot hotspots "
-        "greatest tightest clustered"
+        "greatest tightest tightly cluster clusters clustered"
     ),
     "describe": _words(
         "describe describes described description summary summarise summarize summarised overview caption captions words word put "
@@ -76,6 +77,9 @@ CUES: dict[str, frozenset[str]] = {
 DATED = _words("date dates year years month day")
 """Words that stand beside a date."""
 UNITS = re.compile(r"how many (?:ha|hectares?|km2|m2|pixels?|acres?|%|square \w+)\b|how many (?:percent|per cent)\b")
+SAID = ((re.compile(r"\bright now\b"), "now"), (re.compile(r"\bbreak(?:s|ing)? down\b"), "breakdown"),
+        (re.compile(r"\b(?:a few|few|several) words\b"), "words"))  # fmt: skip
+"""Turns of phrase, and the word that stands for each."""
 AHEAD = re.compile(
     r"\b(?:will|shall|won't|going to|gonna|predict\w*|forecast\w*|expect\w*|future|tomorrow|next (?:year|month|decade|season)|"
     r"coming (?:year|month|decade)s?|in \d+ years)\b"
