@@ -127,7 +127,7 @@ class Roots:
         if isinstance(value, (list, tuple)):
             return [self.hide(v) for v in value]
         if isinstance(value, str):
-            return re.sub(r"(?<![\w.])/(?:[^\s:;,'\"()\[\]<>]+)", lambda m: self._named(m.group(0)), value)
+            return re.sub(r"(?<![\w.])/(?!\{[xyz]\})(?:[^\s:;,'\"()\[\]<>]+)", lambda m: self._named(m.group(0)), value)
         return value
 
     def _named(self, text: str) -> str:

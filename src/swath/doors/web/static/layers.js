@@ -150,13 +150,13 @@ export function start(app) {
     else if (kind === "image") {
       const { scene } = store.state;
       const show = record.scene === scene?.id ? showOf(scene, store.state.show) : null;
-      if (show?.kind === "index") style.background = rampOf(show.colours ?? show.ramp ?? show.id);
-      else if (show?.kind === "band") style.background = "linear-gradient(90deg, #222, #ddd)";
+      if (show?.kind === "index") style.background = rampOf(show.ramp);
+      else if (show?.kind === "band") style.background = rampOf(show.ramp ?? "grey");
     } else if (kind === "classes" && Array.isArray(record.legend)) {
       const colours = record.legend.slice(0, 4).map((one) => one.colour);
       const part = 100 / colours.length;
       style.background = `conic-gradient(${colours.map((c, i) => `${c} ${(i * part).toFixed(1)}% ${((i + 1) * part).toFixed(1)}%`).join(", ")})`;
-    } else if (record.legend?.ramp || record.legend?.colours) style.background = rampOf(record.legend.colours ?? record.legend.ramp);
+    } else if (record.legend?.ramp) style.background = rampOf(record.legend.ramp);
     else if (kind === "probability") style.background = rampOf("cividis");
     if (kind === "doubt") kind = "doubt hatch";
     return el("i", { class: `sw ${kind}`, style, "aria-hidden": "true" });

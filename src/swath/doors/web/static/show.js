@@ -3,15 +3,15 @@ import { digits, number } from "./chart.js";
 import { el, fill, icon, roving } from "./dom.js";
 import { words } from "./words.js";
 
+// The colours of the server's ramps, so that a legend is what the tiles are.
 export const RAMPS = {
-  ndvi: ["#c9b79a", "#f2efdf", "#7ba65a", "#0b4d1c"],
-  ndwi: ["#e9e4d6", "#b9d3e6", "#1f5fa6"],
-  nbr: ["#3b2f2f", "#d9a06b", "#f1efe6"],
-  cividis: ["#00204d", "#3c4d6e", "#7c7b78", "#bbaf71", "#ffea46"],
-  change: ["#2166ac", "#92c5de", "#f4f2ee", "#f4a582", "#b2182b"],
-  grey: ["#111111", "#f5f5f5"],
+  grey: ["#000000", "#ffffff"],
+  cividis: ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"],
+  greenness: ["#7a5230", "#b58a52", "#dcc48a", "#efe8b4", "#c6d98a", "#8fbf5f", "#529b3f", "#1f7328", "#0b4a1a"],
+  water: ["#8a5a2b", "#c79a63", "#e9d5b5", "#f4f2ec", "#b9d6ea", "#6aa5d2", "#2a6fb0", "#123f7d"],
+  diverging: ["#1f4e9c", "#5b87c7", "#a3bfe3", "#dfe7f2", "#f5f3f0", "#f4dcd2", "#e8a48e", "#cc5c4c", "#9c1f2e"],
 };
-const FIRST = ["ndvi", "ndwi", "nbr"];
+const FIRST = ["NDVI", "NDWI", "NBR"];
 
 /** CSS of a ramp: by name, by colours, or cividis. */
 export function rampOf(ramp) {
@@ -41,7 +41,7 @@ export function legendOf(legend) {
   const plain = (value) => String(Number(value.toFixed(decimals))).replace("-", "\u2212");
   return [
     el("span", { class: "end" }, plain(legend.lo)),
-    el("i", { class: "ramp", style: { background: rampOf(legend.colours ?? legend.ramp) } }),
+    el("i", { class: "ramp", style: { background: rampOf(legend.ramp) } }),
     el("span", { class: "end" }, plain(legend.hi) + (legend.unit && legend.unit !== "1" ? `\u2009${legend.unit}` : "")),
   ];
 }
@@ -71,7 +71,8 @@ export function start(app) {
       return;
     }
     button.firstChild.textContent = show.name;
-    const ramp = show.kind === "index" ? { ramp: show.colours ?? show.ramp ?? show.id, lo: show.lo, hi: show.hi } : null;
+    const range = show.kind === "band" ? (store.state.stretch ?? show) : show;
+    const ramp = show.kind === "composite" ? null : { ramp: show.ramp, lo: range.lo, hi: range.hi, unit: show.unit };
     fill(legend, ramp ? legendOf(ramp) : []);
     legend.hidden = !ramp;
     const chip = panel.chip("show", [button, legend]);
@@ -100,7 +101,7 @@ export function start(app) {
     const on = current()?.id === show.id;
     const right =
       show.kind === "index"
-        ? el("i", { class: "ramp", style: { background: rampOf(show.colours ?? show.ramp ?? show.id) } })
+        ? el("i", { class: "ramp", style: { background: rampOf(show.ramp) } })
         : el("span", { class: "val" }, plainBands(show));
     return el(
       "button",
@@ -134,7 +135,7 @@ export function start(app) {
     if (!state.open || !scene) return;
     const composites = scene.shows.filter((show) => show.kind === "composite");
     const indices = scene.shows.filter((show) => show.kind === "index");
-    const few = indices.filter((show) => FIRST.includes(show.id));
+    const few = indices.filter((show) => FIRST.includes(show.index));
     const bands = scene.shows.filter((show) => show.kind === "band");
     const show = current();
     const threeOpen = state.three || Boolean(show?.custom);
@@ -289,8 +290,8 @@ export function start(app) {
     if (state.same) return;
     store.set({ stretch: state.kept[store.state.show] ?? state.kept[`${store.state.show} ${store.state.date}`] ?? null });
   });
+  store.on(["scene", "show", "stretch"], drawChip);
   store.on(["scene", "show"], () => {
-    drawChip();
     if (!state.open) return;
     const inside = pop.contains(document.activeElement) ? document.activeElement.dataset?.show : null;
     drawPop(inside ? `[data-show="${CSS.escape(inside)}"]` : null);

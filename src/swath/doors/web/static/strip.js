@@ -205,16 +205,21 @@ export function start(app) {
       const over = at[told] + words__.length * 6.2 > end;
       parts.push(text(at[told] + (over ? -8 : 8), 17, words__, { class: "a halo", "text-anchor": over ? "end" : "start" }));
     }
-    if (found.class?.median && points.length > 2) {
-      const far = points.reduce((a, p) => (Math.abs(p[0] - (at[told] ?? 0)) > Math.abs(a[0] - (at[told] ?? 0)) ? p : a));
-      const m = found.class.median[far[2]];
-      if (m !== null && m !== undefined) {
-        const below = y(m) > far[1] ? 16 : -10;
-        const side = far[0] > end / 2 ? "end" : "start";
-        parts.push(text(far[0], y(m) + below, say.all(found.class.name), { "text-anchor": side, class: "halo" }));
-      }
-    }
+    if (found.class?.median && points.length > 2) parts.push(...names(found, points, y, end));
     return parts;
+  }
+
+  /** The names of the two lines, where the pixel's is highest away from the ends. */
+  function names(found, points, y, end) {
+    const inner = points.filter(([px, , i]) => px > 90 && px < end - 90 && found.class.median[i] !== null);
+    if (!inner.length) return [];
+    const [px, py, i] = inner.reduce((a, b) => (b[1] < a[1] ? b : a));
+    const m = y(found.class.median[i]);
+    const own = m < py ? py + 18 : py - 10;
+    return [
+      text(px, own, say.own, { class: "a halo", "text-anchor": "middle" }),
+      text(px, m < py ? m - 10 : m + 18, say.all(found.class.name), { class: "halo", "text-anchor": "middle" }),
+    ];
   }
 
   function alternative(found) {
@@ -255,7 +260,7 @@ export function start(app) {
       const before = times[Math.max(0, first - 1)];
       const after = times[Math.min(times.length - 1, last + 1)];
       const clouds = found.values.slice(first, last + 1).some((_, j) => cloudy(found, first + j));
-      if (after - before > 2.5 * usual || last - first > 1) runs.push([first, last, clouds]);
+      if (last - first > 1 || (after - before > 4 * usual && last > first)) runs.push([first, last, clouds]);
       first = null;
     });
     return runs;
@@ -288,7 +293,7 @@ export function start(app) {
   function wanted(scene, show) {
     const shows = scene.shows ?? [];
     const one = shows.find((s) => s.id === show && s.kind !== "composite");
-    const found = one ?? shows.find((s) => s.id === "ndvi") ?? shows.find((s) => s.kind === "index");
+    const found = one ?? shows.find((s) => s.index === "NDVI") ?? shows.find((s) => s.kind === "index");
     if (found) {
       const parts = /^(.*?)\s*\(([^)]+)\)$/.exec(found.name);
       return { id: found.id, title: parts ? parts[1] : found.name, name: parts ? parts[2] : "" };

@@ -132,6 +132,7 @@ export const words = {
     clouds: "clouds",
     missing: "no data",
     reading: (date, value) => `${date}: ${value}`,
+    own: "this pixel",
     all: (name) => `all ${name}`,
     heads: (name, unit) => ["Date", unit ? `${name}, ${unit}` : name, "State"],
     caption: (title) => `${title} on every date`,
