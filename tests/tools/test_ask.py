@@ -326,3 +326,17 @@ def test_a_part_told_in_pixels_is_asked_about_with_or_without_a_georeference(map
     bare = swath.ask("How much water is here?", [str(tmp_path / "bare.tif")], area="rows 40:50, columns 10:30")
     assert numbers(bare)[0].value == 100
     assert numbers(bare)[0].unit == "pixel"
+
+
+def test_maps_answer_to_the_names_that_they_are_given(maps, tmp_path):
+    names = ["map 1=2018-06-01", "map 2=2019-06-01"]
+    answer = swath.ask("compare with map 1", maps, names=names, out=tmp_path / "out")
+    assert "on map 1" in answer.text
+    assert swath.ask("compare with June 2018", maps, names=names).text == answer.text
+    again = swath.again(str(tmp_path / "out" / "run.json"), out=tmp_path / "again")
+    assert (tmp_path / "again" / "answer.json").read_bytes() == (tmp_path / "out" / "answer.json").read_bytes(), again
+    assert "Which one is meant?" in swath.ask("how much water was on the last map?", maps, names=names).text
+    with pytest.raises(SwathError, match="a name of its own"):
+        swath.ask("compare with map 1", maps, names=["one"])
+    with pytest.raises(SwathError, match="NAME=DATE"):
+        swath.ask("compare with map 1", maps, names=["one=yesterday", "two"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from swath.language.plan_context import Context, Source, matching
 from swath.language.plan_read import KINDS, Kind, Read, kind_of, nearest, read_question
-from swath.language.plan_words import AHEAD, EARLIER, FIRST, NEAREST
+from swath.language.plan_words import AHEAD, EARLIER, FIRST, LAST, NEAREST
 
 __all__ = ["KINDS", "Plan", "Question", "Refusal", "examples", "plan"]
 
@@ -156,6 +156,8 @@ def _of_one(kind: Kind, read: Read, context: Context) -> Plan:
     if len(asked) > 1:
         raise _OpenError(Question("Which of the dates is meant?", tuple(s.shown for s in asked), ("date",), kind))
     source = asked[0] if asked else context.here
+    if not asked and len(context.sources) > 1 and LAST.search(read.text):
+        raise _OpenError(Question("Which one is meant?", tuple(s.shown for s in context.sources), ("date",), kind))
     if not asked and (EARLIER.search(read.text) or FIRST.search(read.text)):
         before = context.first() if FIRST.search(read.text) else context.earlier()
         if before is None or not re.search(r"\b(?:map|date|image|scene|picture|view)\b", read.text):
@@ -181,7 +183,7 @@ def _of_one(kind: Kind, read: Read, context: Context) -> Plan:
         )
     classes = tuple(c for c in read.classes if c in source.classes)
     region = read.regions[0] if read.regions else "scene"
-    arguments: dict[str, Any] = {"maps": [source.path], **_legend(source), **context.more}
+    arguments: dict[str, Any] = {"maps": [source.path], **_legend(source), **_part(context)}
     if kind == "densest":
         arguments["windows"] = WINDOWS
     part = "" if region == "scene" else f" in the {region}"
@@ -231,7 +233,7 @@ def _of_two(kind: Kind, read: Read, context: Context) -> Plan:
         return Plan(
             kind, "change", arguments, tuple(missing), f"find what changed from {one.name} to {two.name}", dates=names
         )
-    arguments = {"maps": [two.path], "since": one.path, **_legend(two), **context.more}
+    arguments = {"maps": [two.path], "since": one.path, **_legend(two), **_part(context)}
     if one.legend is not None and one.legend != two.legend:
         arguments["since_legend"] = one.legend
     of = f", {' and '.join(read.classes)}" if read.classes else ""
@@ -261,5 +263,9 @@ def _legend(source: Source) -> dict[str, Any]:
     return {} if source.legend is None else {"legend": source.legend}
 
 
-def _area(context: Context) -> dict[str, Any]:
+def _part(context: Context) -> dict[str, Any]:
     return {k: context.more[k] for k in ("area", "safe") if k in context.more}
+
+
+def _area(context: Context) -> dict[str, Any]:
+    return {k: context.more[k] for k in ("area", "safe", "offset", "scale", "sensor") if k in context.more}

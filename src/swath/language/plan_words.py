@@ -12,6 +12,7 @@ __all__ = [
     "FIRST",
     "GENERAL",
     "KNOWN",
+    "LAST",
     "NEAREST",
     "PLACES",
     "REGION_WORDS",
@@ -90,6 +91,8 @@ EARLIER = re.compile(
     r"\b(?:the )?(?:earlier|previous|prior|older|other|former|last) (?:map|date|image|scene|picture|view|one|state)\b"
     r"|\b(?:earlier|previously|before|past|back then|formerly|then)\b"
 )
+LAST = re.compile(r"\blast (?:map|date|image|scene|picture|view|one|state)\b")
+"""The one before, or the newest: nobody knows which is meant."""
 FIRST = re.compile(r"\b(?:the )?(?:first|earliest|oldest|original) (?:map|date|image|scene|picture|view|one|state)\b")
 PLACES = re.compile(
     r"\b(?:where|which (?:part|area|region|place|spot|corner|window|location|bit|section|side)|what (?:part|spot|place|area|region)|"

@@ -122,6 +122,7 @@ def ask(
     maps: list[str],
     *,
     since: str | Path | None = None,
+    names: list[str] | None = None,
     out: str | Path | None = None,
     legend: str | Path | None = None,
     since_legend: str | Path | None = None,
@@ -142,6 +143,7 @@ def ask(
         question: in plain English, in quotes.
         maps: rasters of classes, folders of swath map runs, or scenes, the earliest first; the last is "here" and "now".
         since: an earlier map.
+        names: what the maps are called in questions and answers, in their order: NAME, or NAME=DATE.
         out: folder for answer.json, answer.txt, calls/N.json (what each call returned), run.json.
         legend: names of the codes: a JSON, CSV or text file, or worldcover, dynamicworld, esri, terramind, chatearthnet.
         since_legend: names of the earlier map's codes, where they differ.

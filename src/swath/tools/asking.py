@@ -61,13 +61,39 @@ def context_of(maps: Sequence[Any], since: Any, asked: Mapping[str, Any]) -> Con
     earlier = [] if since is None else [since]
     legend, before = _absolute(asked["legend"]), _absolute(asked["since_legend"])
     sources = [source_of(s, before or legend, safe=asked["safe"]) for s in earlier]
-    sources += [source_of(m, legend, safe=asked["safe"]) for m in maps]
+    sources += _named([source_of(m, legend, safe=asked["safe"]) for m in maps], asked.get("names"))
     if len({s.path for s in sources}) < len(sources):
         raise FormatError(rule="each map is named once", got="one of them twice", remedy="leave one out")
     more: dict[str, Any] = {} if asked["area"] is None else {"area": _absolute(asked["area"])}
     if asked["safe"]:
         more["safe"] = True
     return Context(tuple(_apart(sources)), -1, more)
+
+
+def _named(sources: list[Source], names: Any) -> list[Source]:
+    """Sources under the names, and with the dates, that were given for them."""
+    from dataclasses import replace
+
+    given = [names] if isinstance(names, str) else list(names or [])
+    if not given:
+        return sources
+    if len(given) != len(sources) or len(set(given)) != len(given):
+        raise FormatError(
+            rule="each map has a name of its own",
+            got=f"{len(sources)} maps, {len(set(given))} names",
+            remedy="give as many",
+        )
+    found = []
+    for source, text in zip(sources, given, strict=True):
+        name, _, dates = str(text).partition("=")
+        days = tuple(d for d in re.split(r"\s*/\s*", dates.strip()) if d)
+        if not name.strip() or not name.isprintable() or any(not _ISO.fullmatch(d) for d in days):
+            raise FormatError(rule="a name is NAME or NAME=DATE", got=str(text)[:80], remedy="e.g. 'map 2=2019-06-01'")
+        found.append(replace(source, name=name.strip(), dates=days or source.dates))
+    return found
+
+
+_ISO = re.compile(r"(?:19|20)\d\d(?:-\d\d(?:-\d\d)?)?")
 
 
 def _apart(sources: Sequence[Source]) -> list[Source]:
@@ -155,8 +181,8 @@ def carry_out(
 READ = frozenset({"maps", "since", "scenes", "paths"})
 ALLOWED = {
     "describe": {"maps", "since", "legend", "since_legend", "style", "windows", "area", "safe", "floor", "connectivity", "seed"},
-    "info": {"paths", "area", "safe"},
-    "change": {"scenes", "area", "safe", "register", "false_alarms", "smallest"},
+    "info": {"paths", "area", "safe", "offset", "scale", "sensor"},
+    "change": {"scenes", "area", "safe", "offset", "scale", "sensor", "register", "false_alarms", "smallest"},
 }  # fmt: skip
 
 

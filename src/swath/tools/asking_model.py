@@ -51,7 +51,8 @@ class Told:
 def ask_model(question: str, context: Context, endpoint: str, model: str, out: Path, progress: Progress | None) -> Told:
     """Let a model plan the calls and write the words. Raises SwathError when the endpoint does not answer as it should."""
     named = {s.name: s.path for s in context.sources}
-    offers = {v: schemas.offer(v, ALLOWED[v] - {"safe", "legend", "since_legend"}, list(named), READ) for v in ALLOWED}
+    kept = {"safe", "legend", "since_legend", "offset", "scale", "sensor"}
+    offers = {v: schemas.offer(v, ALLOWED[v] - kept, list(named), READ) for v in ALLOWED}
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": _RULES},
         {"role": "user", "content": f"{_listing(context)}\n\nQuestion: {question}"},
