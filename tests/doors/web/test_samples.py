@@ -160,7 +160,7 @@ def test_a_part_of_the_walk_is_judged_and_too_little_is_refused_by_name(stand):
     asked = stand.get(f"/api/samples/{name}?stop=1")
     assert set(asked["needs"]) <= set(NAMES.values())
     refused_ = stand.job(f"/api/samples/{name}/assess")
-    assert refused_["state"] == "refused"
+    assert refused_["state"] == "failed"
     assert refused_["error"]["rule"] == "areas need at least 2 answers in every mapped class"
     assert "has 0" in refused_["error"]["got"] or "has 1" in refused_["error"]["got"]
     stand.walked(name, steps=70, cannot=0.15)
@@ -189,7 +189,7 @@ def test_answers_that_are_none_and_samples_that_are_not_there_are_refused(stand)
         assert stand.client.get(f"/api/samples/{wrong}").status_code == 404
     assert stand.post("/api/samples", map=1, size=1).status_code == 400
     few = stand.job("/api/samples", map=1, size=5)
-    assert few["state"] == "refused"
+    assert few["state"] == "failed"
 
 
 def test_a_map_without_coordinates_is_walked_in_pixels(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ _NAME = re.compile(r"r[1-9][0-9]{0,5}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A map that a sample is drawn from. classes: name and colour in the order of the legend; view: the scene's grid.
+    """A map that a sample is drawn from. classes: what may be answered, in the order of the page; view: the scene's grid.
 
     corner: row and column of the map's first pixel on the scene's grid, for maps without coordinates.
     """
@@ -48,23 +48,31 @@ class Subject:
 
 
 def subject(session: Session, n: int) -> Subject:
-    """The finished map of this number, with the scene that it was made of. Raises Missing."""
-    from swath.doors.web import maps
+    """The finished map of this number, with the scene that it was made of. Raises Missing, DesignError."""
+    from swath.doors.web import maplayers, maps
+    from swath.doors.web.labels import journal_of
 
-    record = maps.record(session, n)
-    scene = session.scenes.get(record["scene"])
-    legend = next((layer["legend"] for layer in record["layers"] if layer["kind"] == "classes"), None)
-    if not legend:
-        raise DesignError(
-            rule="a reference sample is drawn from a map of classes", got="a map of numbers", remedy="map classes"
+    said = maps.kept(session, n)
+    scene = maplayers.scene_of(session, said)
+    if scene is None:
+        raise Missing(
+            rule="a reference sample is drawn from a map of an open scene",
+            got="its scene is not open",
+            remedy="open it",
         )
-    window = record.get("window") or (0, 0, 0, 0)
+    if said.get("state") != "done":
+        raise DesignError(
+            rule="a reference sample is drawn from a finished map", got=f"map {n} is not", remedy="map again, then draw"
+        )
+    own = {str(c["name"]): str(c["colour"]) for c in said["classes"]}
+    drawn = {str(c["name"]): str(c["colour"]) for c in journal_of(session, scene.key).to_json()["classes"]}
+    window = said.get("window") or (0, 0, 0, 0)
     return Subject(
         n,
-        session.folder / "maps" / str(n) / "classes.tif",
+        maps.folder_of(session, n) / "classes.tif",
         scene.key,
         scene.view,
-        [{"name": str(c["name"]), "colour": str(c["colour"])} for c in legend],
+        [{"name": name, "colour": colour} for name, colour in {**drawn, **own}.items()],
         (int(window[0]), int(window[2])),
     )
 
