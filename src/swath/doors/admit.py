@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 import typing
 from collections.abc import Callable, Mapping
@@ -13,7 +12,8 @@ from typing import Any
 
 from swath.doors import signature
 from swath.doors.roots import Admitted, Roots
-from swath.errors import FormatError, SwathError
+from swath.doors.straight import straight
+from swath.errors import SwathError
 from swath.tools import VERBS
 from swath.tools.job import FILES, WRITES
 
@@ -32,6 +32,8 @@ WORDS = {
 }
 """What these arguments may be besides a file."""
 HIDDEN = frozenset({"progress", "writer", "safe", "scheduler", "endpoint"})
+_GUARDED = frozenset({"paths", "scenes", "since"})
+"""Arguments that the guarded reader opens."""
 _ENCODER = re.compile(r"(random:)?[A-Za-z0-9_\-]+(,(random:)?[A-Za-z0-9_\-]+)*")
 
 
@@ -150,55 +152,6 @@ def _argument(name: str, value: Any, roots: Roots, reads: list[Admitted]) -> Any
     if name not in FILES or (name in WORDS and WORDS[name].fullmatch(value)):
         return value
     found = roots.admit(value)
-    _straight(found.path, roots)
+    straight(found.path, roots, scene=name in _GUARDED)
     reads.append(found)
     return str(found.path)
-
-
-def _straight(path: Path, roots: Roots) -> None:
-    """Refuse files that send a reader elsewhere: XML of GDAL (VRT, services), its JSON pipelines, and run.json of other places."""
-    refused = FormatError(
-        rule="files hold their own pixels and rows, and send nobody elsewhere",
-        got=roots.name(path),
-        remedy="give the data itself",
-    )
-    if path.is_dir():
-        run = path / "run.json"
-        if run.is_file() and not run.is_symlink():
-            _own(run, roots)
-        for inner in path.rglob("*"):
-            if inner.is_symlink() and not _within(inner, path):
-                raise refused
-        return
-    with open(path, "rb") as file:
-        start = file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start.startswith(b"<") or path.suffix.lower() in (".vrt", ".wms") or b"gdal_streamed_alg" in start:
-        raise refused
-    if path.name == "run.json":
-        _own(path, roots)
-
-
-def _within(link: Path, folder: Path) -> bool:
-    try:
-        return folder in link.resolve(strict=True).parents
-    except (OSError, RuntimeError):
-        return False
-
-
-def _own(run: Path, roots: Roots) -> None:
-    """Every path that a run.json names lies inside the roots; else it would read what its reader may not."""
-    try:
-        record = json.loads(run.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise FormatError(rule="a run.json is JSON", got=roots.name(run), remedy="name a run of swath") from error
-    for text in _texts([record.get("arguments"), record.get("inputs")] if isinstance(record, dict) else record):
-        if text.startswith("/") or "://" in text or ".." in Path(text).parts:
-            roots.admit(text)
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [t for v in value.values() for t in _texts(v)]
-    if isinstance(value, list):
-        return [t for v in value for t in _texts(v)]
-    return [value] if isinstance(value, str) else []

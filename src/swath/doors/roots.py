@@ -43,6 +43,9 @@ class Roots:
         if not found:
             raise FormatError(rule="a door opens onto folders", got="none", remedy="give --root FOLDER")
         self.folders = tuple(dict.fromkeys(found))
+        from swath.cube.child import admit_folders
+
+        admit_folders(self.folders)
 
     def _inside(self, path: Path) -> bool:
         return any(path == root or root in path.parents for root in self.folders)

@@ -147,7 +147,7 @@ class Scenes:
 
     def named(self, names: Sequence[str], options: dict[str, Any]) -> OpenScene:
         """The same with options offset, scale, sensor."""
-        from swath.doors.admit import _straight
+        from swath.doors.straight import straight
 
         if not names or len(names) > 200:
             raise SwathError(rule="a scene has 1 to 200 files", got=f"{len(names)} names", remedy="choose some")
@@ -159,7 +159,7 @@ class Scenes:
                 raise _no_scene() from error
             own = one.path in self.own
             if not own:
-                _straight(one.path, self._roots)
+                straight(one.path, self._roots)
             found.append((one, own))
         scene = self.open([one.path for one, _ in found], options, trusted=all(own for _, own in found))
         if not all(self._roots.still(one) for one, _ in found):
@@ -317,6 +317,8 @@ def routes(session: Session) -> list[Route]:
     def close(request: Request) -> Response:
         key = request.path_params["id"]
         scenes.close(key)
+        for layer in session.layers.of(key) if session.layers is not None else ():
+            session.layers.remove(layer["id"])
         session.events.send("scenes", {"id": key, "state": "closed"})
         return answer({"closed": key})
 
