@@ -1,13 +1,23 @@
 // The one way to the server: JSON in and out, refusals as sentences, jobs followed to their end, events.
 
+/** "a scene has pixels" as a sentence: "A scene has pixels." */
+export function sentence(text) {
+  const said = String(text || "").trim();
+  if (!said) return "";
+  return said[0].toUpperCase() + said.slice(1) + (/[.!?:]$/.test(said) ? "" : ".");
+}
+
+/** What was got, as a sentence: "none" is said as "Got none." */
+const gotten = (text) => (!text ? "" : /^[A-Z0-9].*[.!?]$/s.test(text) ? text : sentence(`got ${text}`));
+
 export class Refused extends Error {
   constructor(status, { rule, got, remedy, ...more } = {}) {
-    super([rule, got, remedy].filter(Boolean).join(" "));
+    super([sentence(rule), gotten(got), sentence(remedy)].filter(Boolean).join(" "));
     this.name = "Refused";
     this.status = status;
-    this.rule = rule || "";
-    this.got = got || "";
-    this.remedy = remedy || "";
+    this.rule = sentence(rule);
+    this.got = gotten(got);
+    this.remedy = sentence(remedy);
     this.more = more;
   }
 }
@@ -150,6 +160,7 @@ export function makeApi(words) {
 
   // The stream of events closes while the tab is hidden: a browser holds six connections to a host for all tabs.
   let last = "";
+  let opened = false;
 
   function listen() {
     if (stream || document.hidden) return;
@@ -157,12 +168,15 @@ export function makeApi(words) {
     stream.onopen = () => {
       tries = 0;
       reached(true);
-      tell("resync", null);
+      if (opened && !last) tell("resync", null);
+      opened = true;
     };
     stream.onerror = () => {
       close();
       again();
     };
+    stream.addEventListener("hello", (event) => (last = event.lastEventId || last));
+    stream.addEventListener("reset", () => tell("resync", null));
     for (const kind of KINDS) {
       stream.addEventListener(kind, (event) => {
         last = event.lastEventId || last;

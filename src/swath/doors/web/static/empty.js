@@ -43,7 +43,7 @@ export function start(app) {
 
   app.uploadScene = async (file, say = note) => {
     const most = store.state.limits?.upload_mb;
-    if (most && file.size > most * 1e6) {
+    if (most && file.size > most * 2 ** 20) {
       say(words.large(most));
       return null;
     }

@@ -14,6 +14,7 @@ export function start(app) {
   function table() {
     const groups = new Map();
     for (const entry of keys.list()) {
+      if (!entry.label) continue;
       const name = words.groups[entry.group] ? entry.group : "other";
       if (!groups.has(name)) groups.set(name, []);
       groups.get(name).push(entry);

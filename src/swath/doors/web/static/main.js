@@ -28,7 +28,7 @@ app.say = panel.say;
 /** Show a scene by its record or id. */
 app.show = async (scene) => {
   const id = typeof scene === "string" ? scene : scene.id;
-  store.set({ phase: "loading", loading: typeof scene === "string" ? "" : scene.name });
+  store.set({ phase: "loading", loading: (store.state.scenes.find((other) => other.id === id) || scene).name || "" });
   try {
     const record = typeof scene === "string" || !scene.layer ? await api.get(`api/scenes/${id}`) : scene;
     const others = store.state.scenes.filter((other) => other.id !== record.id);
@@ -53,6 +53,7 @@ app.show = async (scene) => {
 
 /** The latest date that is mostly clear, else the latest. */
 function latest(scene) {
+  if (scene.default_date) return scene.default_date;
   const dates = scene.dates || [];
   const clear = dates.filter((entry) => entry.clear === null || entry.clear === undefined || entry.clear > 0.8);
   return (clear.at(-1) || dates.at(-1))?.date ?? null;
@@ -84,8 +85,10 @@ function header() {
   get("scene-remark").textContent = phase === "loading" || !scene ? "" : [scene.sensor, size, scene.simulated && words.page.simulated].filter(Boolean).join(" · ");
   document.title = words.page.title(scene?.name);
   root.dataset.phase = phase;
+  root.dataset.scene = scene ? "open" : "none";
   const ready = phase === "ready";
-  for (const id of ["tabs", "left", "zoom"]) get(id).hidden = phase !== "ready" && phase !== "loading";
+  for (const id of ["tabs", "left"]) get(id).hidden = phase !== "ready" && phase !== "loading";
+  get("zoom").hidden = !scene;
   for (const id of ["ask", "ask-button", "export-open", "scene-open"]) get(id).hidden = !ready;
   for (const tab of get("tabs").children) tab.setAttribute("aria-disabled", String(!ready));
   get("empty").hidden = phase !== "empty";

@@ -106,7 +106,7 @@ export function start(app) {
     const side = Math.abs(scene.grid.affine[0]);
     const digits = Math.max(0, Math.min(7, Math.ceil(-Math.log10(side))));
     if (scene.grid.geographic ?? Math.abs(side) < 0.05) return [degrees(y, digits, "NS"), degrees(x, digits, "EW")];
-    return [`${grouped(x, digits)}${THIN}E`, `${grouped(y, digits)}${THIN}N`];
+    return [`${grouped(x, digits)}\u00a0E`, `${grouped(y, digits)}\u00a0N`];
   }
 
   function draw() {
@@ -118,7 +118,7 @@ export function start(app) {
     const middle = view.where();
     const spot = at || (pixel ? { col: Math.floor(pixel.col) + 0.5, row: Math.floor(pixel.row) + 0.5 } : middle);
     const inside = spot.col >= 0 && spot.row >= 0 && spot.col < scene.grid.width && spot.row < scene.grid.height;
-    place.textContent = inside ? parts(scene, spot.col, spot.row).join("  ") : words.off;
+    place.textContent = inside ? parts(scene, spot.col, spot.row).join("\u2002") : words.off;
     place.disabled = !inside;
     turn.textContent = form === "lonlat" ? "WGS 84" : form === "pixel" ? words.pixels : scene.grid.crs;
     turn.title = forms(scene).length > 1 ? words.turn[form] : words.turnPixel;
@@ -128,7 +128,7 @@ export function start(app) {
   const soon = () => (waiting ||= requestAnimationFrame(draw));
 
   async function copy() {
-    const text = place.textContent.replaceAll(THIN, "").replaceAll("\u2212", "-").replace(/\s+/g, " ");
+    const text = place.textContent.replaceAll(THIN, "").replaceAll("\u00a0", " ").replaceAll("\u2212", "-").replace(/\s+/g, " ");
     try {
       await navigator.clipboard.writeText(text);
       panel.say(words.copied, "chip");
