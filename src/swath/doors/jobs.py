@@ -34,10 +34,15 @@ class Job:
     error: SwathError | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
+    begins: threading.Lock = field(default_factory=threading.Lock)
 
     def cancel(self) -> None:
-        """Ask it to end at its next step; what is finished of a map is kept."""
+        """Ask it to end at its next step; what is finished of a map is kept. One that still waits is over at once."""
         self.stop.set()
+        with self.begins:
+            if self.state == "waiting":
+                self.state = "cancelled"
+                self.over.set()
 
 
 class Jobs:
@@ -102,9 +107,14 @@ class Jobs:
             job.progress = (done, total, what)
             tell(job)
 
+        with job.begins:
+            if job.stop.is_set():
+                job.state = "cancelled"
+                tell(job)
+                return
+            job.state = "running"
         try:
             progress(0, 0, "begins")
-            job.state = "running"
             told = {"progress": progress} if "progress" in inspect.signature(function).parameters else {}
             job.result = function(**job.arguments, **told)
             job.state = "done"

@@ -23,6 +23,7 @@ __all__ = [
     "TooLarge",
     "answer",
     "body",
+    "error_record",
     "number",
     "plain",
     "refused",
@@ -68,10 +69,14 @@ def answer(record: Any, status: int = 200, headers: dict[str, str] | None = None
     return Response(content, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
 
 
+def error_record(error: SwathError) -> dict[str, Any]:
+    """Rule, got, remedy, and what else an error tells (choices)."""
+    return {"rule": error.rule, "got": error.got, "remedy": error.remedy, **getattr(error, "more", {})}
+
+
 def refused(error: SwathError, roots: Roots | None = None) -> Response:
     """The answer to what is refused, without a path in it."""
-    record: dict[str, Any] = {"rule": error.rule, "got": error.got, "remedy": error.remedy}
-    record |= getattr(error, "more", {})
+    record = error_record(error)
     if roots is not None:
         record = roots.hide(record)
     status = status_of(error)

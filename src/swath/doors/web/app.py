@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from swath.doors.web.answers import Missing, answer, refused
+from swath.doors.web.security import fault
 from swath.errors import SwathError
 
 if TYPE_CHECKING:
@@ -48,18 +50,25 @@ def build(session: Session) -> Starlette:
     """The app of a session, without its guard. Pieces raise SwathError; its text is answered without paths."""
     routes = [*_page()]
     for name in PIECES:
-        if find_spec(f"swath.doors.web.{name}") is not None:
-            routes += getattr(import_module(f"swath.doors.web.{name}"), "routes", lambda _: [])(session)
+        if find_spec(f"swath.doors.web.{name}") is None:
+            continue
+        try:
+            piece = import_module(f"swath.doors.web.{name}")
+        except ImportError:  # a piece whose parts are not there yet
+            logging.getLogger("swath.doors").warning("without %s", name, exc_info=True)
+            continue
+        routes += getattr(piece, "routes", lambda _: [])(session)
 
     def no(request: Request, error: Exception) -> Response:
         if isinstance(error, SwathError):
             return refused(error, session.roots)
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        if status == 405:
+        if not isinstance(error, HTTPException):
+            return Response(fault(error), 500, media_type="application/json")
+        if error.status_code == 405:
             return answer({"rule": "a route has its methods", "got": "another", "remedy": "see the docs"}, 405)
         return refused(Missing(rule="the page asks for what there is", got="something else", remedy="reload it"))
 
-    handlers: dict[Any, Any] = {SwathError: no, HTTPException: no}
+    handlers: dict[Any, Any] = {SwathError: no, HTTPException: no, Exception: no}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 

@@ -25,6 +25,11 @@ DEMOS = (
         "about": "Fields in Indiana seen from the air in 200 colours, 1992; no georeference",
     },
     {
+        "id": "sentinel",
+        "name": "Sentinel-2 sample",
+        "about": "Three kilometres of fields and trees in four colours of 10 m; no georeference, no date",
+    },
+    {
         "id": "world",
         "name": "A made world",
         "about": "Simulated: two years of Sentinel-2 with clouds, and Sentinel-1; no place on Earth",

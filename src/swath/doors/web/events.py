@@ -131,7 +131,7 @@ def routes(session: Session) -> list[Route]:
     async def events(request: Request) -> StreamingResponse:
         if session.events.full():
             raise Busy(rule=f"at most {STREAMS} pages are told what happens", got="one more", remedy="close a tab")
-        last = request.headers.get("last-event-id") or request.query_params.get("last")
+        last = request.headers.get("last-event-id") or request.query_params.get("after")
         return StreamingResponse(
             session.events.stream(last),
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -9,14 +10,13 @@ import re
 import secrets
 import threading
 from collections.abc import Iterable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from swath.errors import SwathError
+from swath.doors.web.answers import TooLarge
 
-__all__ = ["CSP", "HEADERS", "Guarded", "Keys", "allowed_hosts"]
+__all__ = ["CSP", "HEADERS", "Guarded", "Keys", "allowed_hosts", "fault"]
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -28,8 +28,29 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), "
-    "microphone=(), midi=(), payment=(), usb=(), serial=(), hid=(), bluetooth=()",
+    "permissions-policy": ", ".join(
+        f"{name}=()"
+        for name in (
+            *(
+                "accelerometer",
+                "autoplay",
+                "bluetooth",
+                "camera",
+                "clipboard-read",
+                "display-capture",
+                "encrypted-media",
+            ),
+            *("fullscreen", "geolocation", "gyroscope", "hid", "magnetometer", "microphone", "midi", "payment"),
+            *(
+                "picture-in-picture",
+                "publickey-credentials-get",
+                "screen-wake-lock",
+                "serial",
+                "usb",
+                "xr-spatial-tracking",
+            ),
+        )
+    ),
     "x-frame-options": "SAMEORIGIN",
     "cache-control": "no-store",
 }
@@ -44,9 +65,21 @@ KINDS = {
 """Content types of bodies, where they are not JSON alone."""
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
 _KEPT = 32  # cookies that are remembered over restarts
+_DAYS = 30  # a browser keeps its cookie
+_STYLE = (
+    "body{margin:0;min-height:100vh;display:grid;place-content:center;background:#f4f4f1;color:#17201d;"
+    "font:13px/18px system-ui,sans-serif}main{max-width:26rem;padding:24px}h1{font-size:15px;margin:0 0 8px}p{margin:0}"
+    "@media(prefers-color-scheme:dark){body{background:#0f1314;color:#e9eeeb}}"
+)
 _NO_KEY = (
-    "<!doctype html><html lang=en><meta charset=utf-8><title>swath</title><h1>This page opens by its link</h1>"
-    "<p>The link that swath printed works once. Press Enter in the terminal where swath runs for a new one.</p></html>"
+    f'<!doctype html><html lang="en"><meta charset="utf-8"><title>swath</title><style>{_STYLE}</style><main>'
+    "<h1>This page opens by its link</h1><p>The link that swath printed works once. "
+    "Press Enter in the terminal where swath runs, and open the new one.</p></main></html>"
+)
+_NO_KEY_CSP = (
+    "default-src 'none'; style-src 'sha256-"
+    + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -117,10 +150,6 @@ def allowed_hosts(port: int, more: Iterable[str] = ()) -> frozenset[str]:
     return frozenset(names)
 
 
-class _Over(Exception):  # noqa: N818
-    """The body is longer than it may be."""
-
-
 class Guarded:
     """The ASGI app behind the checks. Nothing but `api/health` answers without the cookie.
 
@@ -154,13 +183,15 @@ class Guarded:
             await _say(outward, *refusal)
             return
         path = _path(scope)
-        if path == "" and (cookie := self._entering(scope)) is not None:
-            value = f"{self.name}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"
-            await _say(outward, 303, b"", "text/plain", {"location": "./", "set-cookie": value})
+        if path == "" and (cookie := self._entering(scope, headers)) is not None:
+            value = f"{self.name}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={_DAYS * 86_400}"
+            await _say(outward, 303, b"", "text/plain", {"location": "./", **({"set-cookie": value} if cookie else {})})
             return
         if path != "api/health" and not self._has_cookie(headers):
             if path == "":
-                await _say(outward, 403, _NO_KEY.encode(), "text/html; charset=utf-8")
+                await _say(
+                    outward, 403, _NO_KEY.encode(), "text/html; charset=utf-8", {"content-security-policy": _NO_KEY_CSP}
+                )
             else:
                 await _say(outward, 403, _refused("a request carries the page's cookie", "none", "open the link again"))
             return
@@ -199,23 +230,29 @@ class Guarded:
             return 413, _refused("a request is of bearable length", "a longer one", "send less")
         return None
 
-    def _entering(self, scope: Any) -> str | None:
-        """The new cookie of a first visit with a token; the token is of no use afterwards."""
-        if scope["method"] != "GET":
+    def _entering(self, scope: Any, headers: Mapping[str, str]) -> str | None:
+        """The cookie to set on a first visit with a token, which is of no use afterwards; "" where there is one already.
+
+        None where the request is no such visit, or a browser only looks ahead.
+        """
+        if scope["method"] != "GET" or "prefetch" in headers.get("sec-purpose", headers.get("purpose", "")):
             return None
-        asked = parse_qs(scope["query_string"].decode("latin-1", "replace"), max_num_fields=8)
-        return self.keys.swap(asked["token"][0]) if "token" in asked else None
+        try:
+            asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8)
+        except ValueError:
+            return None
+        if "token" not in asked:
+            return None
+        return self.keys.swap(asked["token"][0]) or ("" if self._has_cookie(headers) else None)
 
     def _has_cookie(self, headers: Mapping[str, str]) -> bool:
-        try:
-            found = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            return False
-        return self.name in found and self.keys.known(found[self.name].value)
+        """Whether any cookie of this name is one of ours; cookies of others on this host are passed over."""
+        pairs = [part.strip().partition("=") for part in headers.get("cookie", "").split(";")[:100]]
+        return any([self.keys.known(value) for name, _, value in pairs if name == self.name])
 
     async def _bounded(self, scope: Any, receive: Any, send: Any, most: int) -> None:
         """Carry on, counting what comes in; more than allowed ends the request, a bug of ours ends in one line."""
-        taken, begun = 0, False
+        taken, begun, ended = 0, False, False
 
         async def counted() -> Any:
             nonlocal taken
@@ -223,36 +260,35 @@ class Guarded:
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 if taken > most:
-                    raise _Over
+                    raise TooLarge(rule="a request is of bearable length", got="a longer one", remedy="send less")
             return message
 
         async def noted(message: Any) -> None:
-            nonlocal begun
+            nonlocal begun, ended
             begun = True
+            ended = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
             await self.app(scope, counted, noted)
-        except _Over:
-            if not begun:
-                await _say(send, 413, _refused("a request is of bearable length", "a longer one", "send less"))
-        except SwathError:
-            raise
         except Exception as error:
             import logging
 
             logging.getLogger("swath.doors").exception("swath explore")
-            if begun:
-                raise
-            words = f"{type(error).__name__} in swath explore"
-            await _say(
-                send,
-                500,
-                _refused("the page's questions have answers", words, "please report it; the log has the rest"),
-            )
+            if begun and not ended:
+                raise  # the connection breaks off: half an answer must not look whole
+            if not begun:
+                await _say(send, 500, fault(error))
+
+
+def fault(error: Exception) -> bytes:
+    """What is told of a bug of ours: its kind, no path and no line of code."""
+    words = f"{type(error).__name__} in swath explore"
+    return _refused("the page's questions have answers", words, "please report it; the log has the rest")
 
 
 def _headers(scope: Any) -> dict[str, str]:
+    """The last of each; a request with two Hosts is refused before this matters."""
     return {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
 
 

@@ -32,6 +32,10 @@ def serve(words: Sequence[str]) -> int:
         asked = _parser().parse_args(list(words))
     except SystemExit as ended:
         return 0 if not ended.code else 2
+    import warnings
+
+    # Pictures without georeference are said in the notes; the library's warning would come once a file and thread.
+    warnings.filterwarnings("ignore", message="Dataset has no geotransform")
     try:
         need("starlette", extra="web", why="the explorer")
         need("uvicorn", extra="web", why="the explorer")
@@ -115,7 +119,7 @@ def _open(session: Any, scenes: Sequence[str]) -> None:
     try:
         open_demo(session, "pines")
     except ExtraError:  # the package that carries it is not there
-        open_demo(session, "world")
+        open_demo(session, "sentinel")
 
 
 def _bind(host: str, port: int | None, workspace: Path) -> tuple[socket.socket | None, str]:

@@ -65,7 +65,7 @@ class Session:
             return done(result) if done is not None else result
 
         asked = time.monotonic()
-        job = self.jobs.start(verb, carried, {}, self._tell)
+        job = self.jobs.start(verb, carried, {}, self.tell)
         with self._lock:
             clock = self._clocks.setdefault(job.number, {})
             clock.setdefault("asked", asked)
@@ -74,25 +74,27 @@ class Session:
         return {"job": self.job_record(job)}
 
     def job_record(self, job: Job) -> dict[str, Any]:
-        """A job as the page sees it. seconds: since it began to run."""
+        """A job as the page sees it. state: waiting, running, done, cancelled, failed; seconds: since it began to run."""
         clock = self._clocks.get(job.number, {})
         end = clock.get("ended", time.monotonic())
+        from swath.doors.web.answers import error_record
+
         finished, total, what = job.progress
         error = job.error
         record = {
             "id": job.number,
             "verb": job.verb,
-            "state": job.state,
+            "state": "failed" if job.state == "refused" else job.state,
             "done": finished,
             "total": total,
             "what": what,
             "seconds": round(end - clock["began"], 2) if "began" in clock else 0.0,
             "result": job.result if job.state == "done" else None,
-            "error": None if error is None else {"rule": error.rule, "got": error.got, "remedy": error.remedy},
+            "error": None if error is None else error_record(error),
         }
         return dict(self.roots.hide(record))
 
-    def _tell(self, job: Job) -> None:
+    def tell(self, job: Job) -> None:
         """News of a job: every change of its state, its progress ten times a second."""
         now = time.monotonic()
         with self._lock:
@@ -126,21 +128,22 @@ def start(roots: Sequence[str | Path], folder: str | Path, *, jobs: Jobs | None 
         ) from error
     place = place.resolve()
     known = Roots([*roots, place])
+    scenes = Scenes(known, place)
     return Session(
         roots=known,
         folder=place,
         jobs=jobs or Jobs(),
         events=Events(),
-        scenes=Scenes(known, place),
-        layers=_layers(),
+        scenes=scenes,
+        layers=_layers(scenes),
         files=Handed(known),
     )
 
 
-def _layers() -> Any:
+def _layers(scenes: Scenes) -> Any:
     """The registry of layers, where that part is there."""
     from importlib import import_module
     from importlib.util import find_spec
 
     name = "swath.doors.web.layers"
-    return import_module(name).Layers() if find_spec(name) is not None else None
+    return import_module(name).Layers(scenes) if find_spec(name) is not None else None

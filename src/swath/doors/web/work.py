@@ -37,6 +37,7 @@ def routes(session: Session) -> list[Route]:
     def stop(request: Request) -> Response:
         job = _find(session, request)
         job.cancel()
+        session.tell(job)
         return answer({"job": session.job_record(job)}, 202)
 
     return [
