@@ -14,7 +14,7 @@ export function imageParams(scene, { show, date, stretch }) {
   const one = showOf(scene, show);
   if (!one) return {};
   const range = one.kind === "index" || !stretch ? {} : { lo: stretch.lo, hi: stretch.hi };
-  const how = one.custom ? { show: "bands", bands: one.bands } : { show: one.id };
+  const how = one.custom ? { bands: one.bands } : { show: one.id };
   return { ...how, date: date ?? null, ...range };
 }
 

@@ -117,7 +117,8 @@ export function start(app) {
 
   function refused(fault, body) {
     const choices = fault.more?.choices ?? [];
-    tell(el("div", { class: "said", role: "alert" }, panel.refusal(fault)), choices.length && body.names ? readings(choices, body) : null);
+    const told = choices.length ? { ...fault, rule: fault.rule, got: fault.got, remedy: say.chooseReading } : fault;
+    tell(el("div", { class: "said", role: "alert" }, panel.refusal(told)), choices.length && body.names ? readings(choices, body) : null);
     pop.querySelector(".readings button")?.focus();
   }
 
@@ -156,12 +157,11 @@ export function start(app) {
     const found = state.files;
     const part = field.value.trim().toLowerCase();
     const demos = (found?.demos ?? []).map((one) => ({ icon: "stack", label: one.name, hint: one.about, body: { demo: one.id, name: one.name } }));
-    const folders = (found?.folders ?? []).map((name) => ({ icon: "folder", label: name, body: { names: [name] } }));
-    const files = (found?.files ?? []).map((name) => ({ icon: "file", label: name, body: { names: [name] } }));
-    const all = [...folders, ...files, ...demos];
-    const fit = all.filter((one) => !part || one.label.toLowerCase().includes(part));
+    const named = (kind) => (name) => ({ icon: kind, label: name.replace(/^.*\//, ""), hint: name.replace(/\/?[^/]*$/, ""), body: { names: [name] } });
+    const all = [...(found?.folders ?? []).map(named("folder")), ...(found?.files ?? []).map(named("file")), ...demos];
+    const fit = all.filter((one) => !part || `${one.hint ?? ""}/${one.label}`.toLowerCase().includes(part));
     fill(list, fit.slice(0, SHOWN).map((one) =>
-      el("button", { type: "button", title: one.hint ?? null, onclick: () => open(one.body) }, icon(one.icon), el("span", {}, one.label, one.hint ? el("span", { class: "sub" }, ` ${one.hint}`) : null)),
+      el("button", { type: "button", onclick: () => open(one.body) }, icon(one.icon), el("span", {}, one.label, one.hint ? el("span", { class: "sub" }, ` ${one.hint}`) : null)),
     ));
     list.hidden = !fit.length;
     field.hidden = all.length < 8;
@@ -237,7 +237,11 @@ export function start(app) {
     if (event.key === "Escape") shut();
     else if (event.key === "ArrowDown" && at >= 0) items[Math.min(items.length - 1, at + 1)].focus();
     else if (event.key === "ArrowUp" && at >= 0) items[Math.max(0, at - 1)].focus();
-    else return;
+    else {
+      const typed = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
+      if (typed && !field.hidden && event.target !== field) field.focus();
+      return;
+    }
     event.preventDefault();
     event.stopPropagation();
   });

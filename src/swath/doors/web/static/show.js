@@ -22,10 +22,12 @@ export function rampOf(ramp) {
 /** The show of a scene by its id; "bands:A,B,C" is a choice of three. */
 export function showOf(scene, id) {
   if (!scene) return null;
-  if (id?.startsWith("bands:")) {
+  if (id?.startsWith("bands:") && id.slice(6).split(",").every((band) => scene.bands.some((one) => one.id === band))) {
     const bands = id.slice(6).split(",");
-    const unit = scene.bands.find((band) => band.id === bands[0])?.unit ?? "";
-    return { id, name: words.show.custom(bands), kind: "composite", bands, lo: null, hi: null, unit, custom: true };
+    const own = scene.shows.filter((show) => show.kind === "band" && bands.includes(show.bands[0]));
+    const lo = Math.min(...own.map((show) => show.lo));
+    const hi = Math.max(...own.map((show) => show.hi));
+    return { id, name: words.show.custom(bands), kind: "composite", bands, lo, hi, unit: own[0]?.unit ?? "", custom: true };
   }
   return scene.shows.find((show) => show.id === id) ?? scene.shows.find((show) => show.id === scene.default_show) ?? scene.shows[0] ?? null;
 }
@@ -160,8 +162,9 @@ export function start(app) {
     const refresh = () => {
       const wanted = state.find.trim().toLowerCase();
       const fits = (show) => !wanted || `${show.name} ${show.hint ?? ""} ${show.bands.join(" ")}`.toLowerCase().includes(wanted);
-      const found = [...indices.filter(fits), ...bands.filter(fits)].slice(0, 60);
-      fill(list, found.length ? group(say.bands, found) : el("p", { class: "pick-none" }, say.nothing));
+      const [own, others] = [bands.filter(fits).slice(0, 40), indices.filter(fits).slice(0, 80)];
+      const none = own.length + others.length ? null : el("p", { class: "pick-none" }, say.nothing);
+      fill(list, group(say.bands, own), group(say.others, others), none);
     };
     if (indices.length + bands.length > 12) {
       const field = { class: "pick-find", type: "search", placeholder: say.search, "aria-label": say.search, value: state.find };
@@ -252,6 +255,7 @@ export function start(app) {
     if (!store.state.scene) return;
     state.open = true;
     pop.hidden = false;
+    document.getElementById("chips").classList.add("picking");
     button.setAttribute("aria-expanded", "true");
     drawPop();
     (pop.querySelector("[aria-checked=true]") ?? pop.querySelector("button"))?.focus({ preventScroll: true });
@@ -262,6 +266,7 @@ export function start(app) {
     const held = pop.contains(document.activeElement);
     state.open = false;
     pop.hidden = true;
+    document.getElementById("chips").classList.remove("picking");
     button.setAttribute("aria-expanded", "false");
     if (held && back) button.focus({ preventScroll: true });
     return true;
