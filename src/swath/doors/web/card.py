@@ -1,0 +1,251 @@
+"""The result card of a map: what its assessment says, in the form that the design of the points allows.
+
+Labels that somebody chose give an interval for the share that is right on similar places, and no intervals for areas;
+a reference sample gives both (`reference_card`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swath.doors.web import nextplaces, reference_card
+
+if TYPE_CHECKING:
+    from swath.doors.web.scenes import OpenScene
+    from swath.doors.web.session import Session
+    from swath.doors.web.view import View
+
+__all__ = ["against", "drawn", "made"]
+
+_COUNTED = 25_000_000  # pixels up to which shares are counted, beyond they are taken from an overview
+
+
+def made(
+    session: Session, n: int, scene: OpenScene, said: Mapping[str, Any], folder: Path, *, before: int | None
+) -> dict[str, Any]:
+    """Card, shares in doubt and unlike the labels, next places, notes. before: an earlier map of the scene."""
+    assessment = json.loads((folder / "assessment.json").read_text("utf-8"))
+    legend = [
+        {"name": c["name"], "colour": next((x["colour"] for x in said["classes"] if x["name"] == c["name"]), "#808080")}
+        for c in assessment["classes"]
+    ]
+    card = reference_card.card(session.folder, n, legend) or drawn(assessment, legend, said, scene.view)
+    card.setdefault("against", None)
+    if before is not None and card["form"] == "drawn":
+        card["against"] = against(folder, session.folder / "maps" / str(before), before)
+    doubt, unlike = _kept(folder, "shares.json", lambda: list(_shares(folder / "doubt.tif")))
+    places = _kept(folder, "next.json", lambda: _next(folder, scene.view, said))
+    return {
+        "card": card,
+        "doubt_share": doubt,
+        "unlike_share": unlike,
+        "next": places,
+        "notes": assessment["notes"],
+        "level": (assessment.get("conformal") or {}).get("level"),
+    }
+
+
+def _kept(folder: Path, name: str, find: Any) -> Any:
+    """What was found once of a finished map is kept beside it."""
+    from swath.tools.job import write_json
+
+    path = folder / name
+    try:
+        return json.loads(path.read_text("utf-8"))["found"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found = find()
+        write_json(path, {"found": found})
+        return found
+
+
+def drawn(
+    assessment: Mapping[str, Any], legend: list[dict[str, str]], said: Mapping[str, Any], view: View
+) -> dict[str, Any]:
+    """The card of a map that its own labels judge, each by a model that did not see its neighbourhood."""
+    accuracy = assessment["accuracy"]
+    colour = {c["name"]: c["colour"] for c in legend}
+    parts = assessment["classes"]
+    counts = assessment["confusion"]["counts"]
+    right = sum(counts[i][i] for i in range(len(counts)))
+    rows = [
+        {
+            "class": c["name"],
+            "colour": colour[c["name"]],
+            "estimate": None,
+            "low": None,
+            "high": None,
+            "counted": c["mapped_area"] or 0.0,
+        }
+        for c in parts
+    ]
+    return {
+        "form": "drawn",
+        "big": {k: accuracy[k] for k in ("value", "low", "high", "level", "reason")},
+        "right": right,
+        "judged": sum(map(sum, counts)),
+        "sentence": _sentence(accuracy, said, view),
+        "area": {
+            "unit": parts[0]["unit"] if parts else "ha",
+            "rows": rows,
+            "all": sum(r["counted"] for r in rows),
+            "digits": _digits([r["counted"] for r in rows]),
+        },
+        "finding": None,
+        "matrix": {
+            "classes": [c["name"] for c in parts],
+            "counts": counts,
+            "users": [c["users_accuracy"] for c in parts],
+            "producers": [c["producers_accuracy"] for c in parts],
+        },
+        "simulated": bool(accuracy["simulated"]),
+        "baselines": [
+            {"name": b["name"], **{k: b["score"][k] for k in ("value", "low", "high")}} for b in assessment["baselines"]
+        ],
+    }
+
+
+def _sentence(accuracy: Mapping[str, Any], said: Mapping[str, Any], view: View) -> str:
+    """How the figure came about, with the side of the blocks."""
+    side = re.search(r"\((\d+)-px blocks\)", accuracy["method"])
+    blocks = ""
+    if side is not None:
+        pixels = int(side[1])
+        metres = None if view.metres is None else pixels * view.metres
+        size = f"{pixels} pixels" if metres is None else _metres(metres)
+        blocks = f" (blocks of {size})"
+    if accuracy["value"] is None:
+        return f"From your {said['labels']} labels no figure can be had yet: {accuracy['reason']}."
+    return f"From your {accuracy['n']} labels, each tested on a model that did not see its neighbourhood{blocks}."
+
+
+def _metres(value: float) -> str:
+    return f"{float(f'{value:.2g}'):,.0f} m".replace(",", " ") if value < 10_000 else f"{value / 1000:.2g} km"
+
+
+def _digits(values: list[float]) -> int:
+    """Decimals of counted areas: three figures of the largest."""
+    top = max(values, default=0.0)
+    return 2 if top < 1 else 1 if top < 1000 else 0
+
+
+def _shares(path: Path) -> tuple[float | None, float | None]:
+    """Share of the mapped pixels with more or fewer classes left than one, and of those unlike any label."""
+    import rasterio
+
+    if not path.exists():
+        return None, None
+    sizes, outside = np.zeros(256), np.zeros(256)
+    with rasterio.open(path) as file:
+        if file.height * file.width > _COUNTED:
+            step = int(np.ceil(np.sqrt(file.height * file.width / 4e6)))
+            shape = (max(1, file.height // step), max(1, file.width // step))
+            sizes += np.bincount(file.read(1, out_shape=shape).ravel(), minlength=256)
+            outside += np.bincount(file.read(2, out_shape=shape).ravel(), minlength=256)
+        else:
+            for _, window in file.block_windows(1):
+                sizes += np.bincount(file.read(1, window=window).ravel(), minlength=256)
+                outside += np.bincount(file.read(2, window=window).ravel(), minlength=256)
+    mapped, known = sizes[:255].sum(), outside[:2].sum()
+    doubtful = float(1 - sizes[1] / mapped) if mapped else None
+    return doubtful, float(outside[1] / known) if known else None
+
+
+def _next(folder: Path, view: View, said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Next places in pixels of the view, with the names of the two classes."""
+    import rasterio
+
+    with np.load(folder / "model" / "training.npz") as file:
+        labelled = list(zip(file["training_row"].tolist(), file["training_column"].tolist(), strict=True))
+    with rasterio.open(folder / "probability.tif") as file:
+        names = [str(d) for d in file.descriptions]
+        to_view = _to_view(file, view, said)
+    found = []
+    for i, place in enumerate(nextplaces.next_places(folder, labelled), 1):
+        column, row = to_view(place.column + 0.5, place.row + 0.5)
+        shares = {"pa": round(place.pa, 4), "pb": round(place.pb, 4)}
+        found.append({"n": i, "col": column, "row": row, "a": names[place.a], "b": names[place.b], **shares})
+    return found
+
+
+def _to_view(file: Any, view: View, said: Mapping[str, Any]) -> Any:
+    """From (column, row) of a map to those of the view."""
+    corner = said.get("window") or (0, 0, 0, 0)
+    if view.pixel or file.crs is None:
+        return lambda c, r: (c + corner[2], r + corner[0])
+    from pyproj import Transformer
+
+    wkt = view.geobox.crs.to_wkt() if view.geobox is not None else ""
+    change = Transformer.from_crs(file.crs.to_wkt(), wkt, always_xy=True)
+    transform = file.transform
+
+    def moved(column: float, row: float) -> tuple[float, float]:
+        x, y = transform * (column, row)
+        return view.to_pixel(*change.transform(x, y))
+
+    return moved
+
+
+def against(folder: Path, before: Path, n: int) -> dict[str, Any] | None:
+    """How much more of the labels that two maps share the newer one gets right, in places that neither saw, paired.
+
+    The interval comes from drawing the newer map's blocks again. None where they share fewer than ten labels, or have
+    other grids.
+    """
+    from swath.estimate import block_bootstrap
+
+    new, old = _answers(folder), _answers(before)
+    if new is None or old is None or new["grid"] != old["grid"]:
+        return None
+    keys = [k for k in new["right"] if k in old["right"]]
+    if len(keys) < 10:
+        return None
+    better = np.array([float(new["right"][k][0]) - float(old["right"][k][0]) for k in keys])
+    place = np.array([new["right"][k][1] for k in keys])
+    _, at, count = np.unique(place, return_inverse=True, return_counts=True)
+    parts = np.stack([np.bincount(at, weights=better), count.astype(float)], axis=1)
+    found = block_bootstrap(
+        parts, lambda s: s[..., 0] / s[..., 1], n=len(keys), method="paired on the labels of both", seed=0
+    )
+    value = float(better.mean())
+    low = found.low if np.isfinite(found.low) else value
+    high = found.high if np.isfinite(found.high) else value
+    clear = low > 0 or high < 0
+    verdict = ("better" if value > 0 else "worse") if clear else "no clear difference"
+    text = f"Against map {n}: {_points(value)} points ({_points(low)} to {_points(high)}): {verdict}."
+    return {
+        "map": n, "difference": value, "low": low, "high": high, "labels": len(keys), "clear": clear, "words": text,
+    }  # fmt: skip
+
+
+def _points(share: float) -> str:
+    value = round(100 * share, 1) + 0.0
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{abs(value):.1f}"
+
+
+def _answers(folder: Path) -> dict[str, Any] | None:
+    """{"grid", "right": {(row, column, class): (right, place)}} of labels as a model said them that had not seen their places."""
+    import rasterio
+
+    try:
+        record = json.loads((folder / "model" / "model.json").read_text("utf-8"))
+        with np.load(folder / "model" / "training.npz") as file:
+            row, column, y = file["training_row"], file["training_column"], file["training_y"]
+            value, scorable, place = file["oof_value"], file["oof_scorable"], file["training_place"]
+        with rasterio.open(folder / "classes.tif") as file:
+            grid = (file.height, file.width, tuple(file.transform), str(file.crs))
+    except (OSError, ValueError, KeyError, rasterio.errors.RasterioError):
+        return None
+    names = record["classes"]
+    answer = np.where(scorable, np.nan_to_num(value).argmax(1), -1)
+    right = {
+        (int(r), int(c), names[int(k)]): (bool(a == k), int(p))
+        for r, c, k, a, p, ok in zip(row, column, y, answer, place, scorable, strict=True)
+        if ok
+    }
+    return {"grid": grid, "right": right}

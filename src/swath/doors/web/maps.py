@@ -1,0 +1,333 @@
+"""Maps of the page: labels from the journal, through the verb `map` in the background, into folders that run again.
+
+A map is a folder maps/N of the workspace: labels.geojson and what `swath map` writes, and map.json, which says whose it is.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.routing import Route
+
+from swath.doors.web import card, geojson, maplayers
+from swath.doors.web.answers import Missing, answer, body, text, whole
+from swath.doors.web.labels import journal_of
+from swath.errors import Cancelled, GridError, LabelError, SwathError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from swath.doors.web.scenes import OpenScene
+    from swath.doors.web.session import Session
+    from swath.doors.web.view import View
+
+__all__ = ["listing", "make", "prepare", "record", "remove", "routes", "stage"]
+
+LEAST = 2
+"""Labels that a class needs to be mapped."""
+STAGES = ("Reading", "Choosing a classifier", "Mapping", "Judging")
+Progress = Callable[[int, int, str], None]
+
+
+def folder_of(session: Session, n: int) -> Path:
+    """The folder of map `n`."""
+    return session.folder / "maps" / str(n)
+
+
+def stage(what: str) -> str:
+    """Which of STAGES a step of the verb belongs to."""
+    if what.startswith("judging in"):
+        return STAGES[3]
+    if what.startswith("judging"):
+        return STAGES[1]
+    return STAGES[2] if what == "mapping" or what.startswith("writing") else STAGES[0]
+
+
+def kept(session: Session, n: int) -> dict[str, Any]:
+    """What map.json says. Raises Missing."""
+    try:
+        found = json.loads((folder_of(session, n) / "map.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise _no_map() from error
+    if not isinstance(found, dict):
+        raise _no_map()
+    return found
+
+
+def _no_map() -> Missing:
+    return Missing(rule="a map is one of those in the workspace", got="no such map", remedy="make it again")
+
+
+def _keep(folder: Path, said: Mapping[str, Any]) -> None:
+    from swath.tools.job import write_json
+
+    write_json(folder / "map.json", said)
+
+
+def numbers(session: Session) -> list[int]:
+    """Numbers of the maps in the workspace, rising."""
+    there = [p.name for p in (session.folder / "maps").iterdir() if p.is_dir()]
+    return sorted(int(name) for name in there if name.isascii() and name.isdigit())
+
+
+def prepare(
+    session: Session, scene: OpenScene, *, window: tuple[int, int, int, int] | None = None, better: bool = False
+) -> int:
+    """Make the folder of a new map with the labels as they are now; its number. Raises LabelError, GridError."""
+    state = journal_of(session, scene.key).to_json()
+    count = {c["id"]: 0 for c in state["classes"]}
+    for label in state["labels"]:
+        count[label["class"]] += 1
+    if sum(n >= LEAST for n in count.values()) < 2:
+        got = ", ".join(f"{c['name']} {count[c['id']]}" for c in state["classes"]) or "no class"
+        raise LabelError(rule="two classes with 3 labels each are enough to start", got=got, remedy="add labels")
+    area = None if window is None else _area(scene.view, window)
+    names = sorted(c["name"] for c in state["classes"] if count[c["id"]])
+    known = {c["name"]: c["colour"] for c in state["classes"]}
+    (session.folder / "maps").mkdir(exist_ok=True)
+    n = max(numbers(session), default=0)
+    while True:
+        n += 1
+        try:
+            folder_of(session, n).mkdir()
+            break
+        except FileExistsError:
+            continue
+    folder = folder_of(session, n)
+    _write(folder / "labels.geojson", geojson.exported(state, scene.view))
+    if area is not None:
+        _write(folder / "area.geojson", area)
+    said = {
+        "n": n,
+        "key": scene.key,
+        "name": scene.name,
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "window": None if window is None else list(window),
+        "better": better,
+        "labels": len(state["labels"]),
+        "classes": [{"name": name, "colour": known[name]} for name in names],
+        "state": "waiting",
+    }
+    _keep(folder, said)
+    return n
+
+
+def _write(path: Path, record: Mapping[str, Any]) -> None:
+    from swath.tools.job import write_json
+
+    write_json(path, record)
+
+
+def _area(view: View, window: tuple[int, int, int, int]) -> dict[str, Any]:
+    """GeoJSON of a window (first row, row behind the last, columns likewise) in the scene's CRS. Raises GridError."""
+    top, bottom, left, right = window
+    height, width = view.shape
+    if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+        got = f"rows {top} to {bottom}, columns {left} to {right} of {height} x {width}"
+        raise GridError(rule="a window lies on the scene", got=got, remedy="move the view onto the scene")
+    if view.pixel:
+        raise GridError(
+            rule="a part of a scene is mapped where the scene has coordinates",
+            got="a scene in pixels",
+            remedy="map the whole scene",
+        )
+    ring = [
+        list(view.to_crs(c, r)) for r, c in ((top, left), (top, right), (bottom, right), (bottom, left), (top, left))
+    ]
+    made = geojson.exported({"classes": [], "labels": []}, view)
+    made["features"] = [{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}]
+    del made["swath:classes"]
+    return made
+
+
+def make(session: Session, n: int, progress: Progress) -> dict[str, Any]:
+    """Carry out the map of a prepared folder, or go on where it was stopped; {"map": n}.
+
+    What is finished shows as it comes. Called off or refused, finished tiles stay and the folder says so.
+    """
+    import swath
+
+    folder, said = folder_of(session, n), kept(session, n)
+    scene = maplayers.scene_of(session, said)
+    if scene is None:
+        raise _no_map()
+    area = folder / "area.geojson"
+    begun = time.monotonic()
+    live = maplayers.Live(session, n, scene, said)
+
+    def tell(done: int, total: int, what: str) -> None:
+        progress(done, max(1, total), stage(what))
+        if what == "mapping":
+            live.show(done)
+
+    progress(0, 1, STAGES[0])
+    _keep(folder, {**said, "state": "running"})
+    try:
+        result = swath.map(
+            [str(p) for p in scene.paths],
+            labels=str(folder / "labels.geojson"),
+            out=str(folder),
+            column="class",
+            kind="class",
+            fast=not said["better"],
+            title=f"Map {n} of {said['name']}",
+            area=str(area) if area.exists() else None,
+            safe=not scene.trusted,
+            simulated=scene.simulated,
+            progress=tell,
+            **{k: scene.options[k] for k in ("offset", "scale", "sensor") if k in scene.options},
+        )
+    except (Cancelled, SwathError) as error:
+        _stopped(session, n, said, live, error)
+        raise
+    seconds = round(time.monotonic() - begun, 1)
+    _keep(folder, {**said, "state": "done", "seconds": seconds, "chosen": result.chosen, "failed": result.failed})
+    maplayers.lay(session, n, scene, kept(session, n))
+    session.events.send("maps", {"n": n, "scene": scene.id, "state": "done"})
+    return {"map": n}
+
+
+def _stopped(session: Session, n: int, said: dict[str, Any], live: maplayers.Live, error: Exception) -> None:
+    """Keep what was finished, or nothing where nothing was."""
+    folder = folder_of(session, n)
+    part = maplayers.part_of(folder)
+    if not part.exists() or not live.done:
+        session.layers.remove(f"m{n}.classes")
+        shutil.rmtree(folder, ignore_errors=True)
+        session.events.send("maps", {"n": n, "scene": live.scene.id, "state": "gone"})
+        return
+    why = "stopped" if isinstance(error, Cancelled) else "failed"
+    words = None if why == "stopped" else session.roots.hide(str(error))
+    _keep(folder, {**said, "state": why, "tiles": live.done, "why": words})
+    live.show(live.done, last=True)
+    session.events.send("maps", {"n": n, "scene": live.scene.id, "state": why})
+
+
+def record(session: Session, n: int) -> dict[str, Any]:
+    """All about a map: layers, the result card, files. Raises Missing."""
+    said, folder = kept(session, n), folder_of(session, n)
+    scene = maplayers.scene_of(session, said)
+    if scene is None:
+        raise _no_map()
+    common = {
+        **{
+            k: said.get(k)
+            for k in ("n", "name", "made", "window", "better", "labels", "state", "seconds", "chosen", "why")
+        },
+        "title": f"Map {n}",
+        "scene": scene.id,
+        "layers": maplayers.lay(session, n, scene, said),
+    }
+    if said["state"] != "done":
+        return {**common, "card": None, "files": {}}
+    earlier = [m for m in numbers(session) if m < n and _same(session, m, said["key"])]
+    return {
+        **common,
+        "kind": "class",
+        **card.made(session, n, scene, said, folder, before=earlier[-1] if earlier else None),
+        "earlier": earlier,
+        "files": {
+            name: session.files.give(folder / f"{name}.{end}") for name, end in (("report", "html"), ("run", "json"))
+        },
+    }
+
+
+def _same(session: Session, n: int, key: str) -> bool:
+    """Whether an earlier map is done and of this scene."""
+    try:
+        said = kept(session, n)
+    except Missing:
+        return False
+    return said.get("key") == key and said.get("state") == "done"
+
+
+def listing(session: Session) -> list[dict[str, Any]]:
+    """Maps of the open scenes, by number."""
+    found = []
+    for n in numbers(session):
+        try:
+            said = kept(session, n)
+        except Missing:
+            continue
+        scene = maplayers.scene_of(session, said)
+        if scene is not None and said.get("state") in ("done", "stopped", "failed"):
+            found.append({"n": n, "scene": scene.id, "made": said["made"], "title": f"Map {n}", "state": said["state"]})
+    return found
+
+
+def remove(session: Session, n: int) -> dict[str, Any]:
+    """Take a map and its folder away. Raises Missing."""
+    said = kept(session, n)
+    if said.get("state") in ("waiting", "running") and n in session.more.get("mapping", set()):
+        raise LabelError(rule="a map that is being made is stopped first", got=f"map {n}", remedy="stop it")
+    for kind in maplayers.ALL:
+        session.layers.remove(f"m{n}.{kind}")
+    shutil.rmtree(folder_of(session, n), ignore_errors=True)
+    session.events.send("maps", {"n": n, "state": "gone"})
+    return {"removed": n}
+
+
+def _queue(session: Session, given: dict[str, Any]) -> dict[str, Any]:
+    busy: set[int] = session.more.setdefault("mapping", set())
+    if given.get("go_on") is not None:
+        n = whole(given, "go_on", low=1)
+        if kept(session, n).get("state") not in ("stopped", "failed") or n in busy:
+            raise LabelError(rule="a map that was stopped goes on", got=f"map {n} was not", remedy="make a new one")
+    else:
+        scene = session.scenes.get(text(given, "scene"))
+        window = given.get("window")
+        if window is not None:
+            if not isinstance(window, list) or len(window) != 4:
+                raise GridError(rule="a window is four numbers", got=str(window)[:60], remedy="rows, then columns")
+            at = {str(i): v for i, v in enumerate(window)}
+            window = tuple(whole(at, str(i)) for i in range(4))
+        n = prepare(session, scene, window=window, better=given.get("better") is True)
+
+    def carried(progress: Progress) -> dict[str, Any]:
+        busy.add(n)
+        try:
+            return make(session, n, progress)
+        finally:
+            busy.discard(n)
+
+    try:
+        return {**session.job("map", carried, {}), "map": n}
+    except SwathError:
+        if given.get("go_on") is None:
+            shutil.rmtree(folder_of(session, n), ignore_errors=True)
+        raise
+
+
+def routes(session: Session) -> list[Route]:
+    """`POST api/maps`, `GET` and `DELETE api/maps/{n}`; the maps in `api/state`."""
+    session.more.setdefault("state", {})["maps"] = listing
+
+    async def start(request: Request) -> Response:
+        given = await body(request)
+        return answer(await run_in_threadpool(_queue, session, given), 202)
+
+    def one(request: Request) -> Response:
+        return answer(session.roots.hide(record(session, _number(request))))
+
+    def gone(request: Request) -> Response:
+        return answer(remove(session, _number(request)))
+
+    return [
+        Route("/api/maps", start, methods=["POST"]),
+        Route("/api/maps/{n}", one, methods=["GET"]),
+        Route("/api/maps/{n}", gone, methods=["DELETE"]),
+    ]
+
+
+def _number(request: Request) -> int:
+    word = request.path_params["n"]
+    if not (word.isascii() and word.isdigit() and 0 < len(word) < 9):
+        raise _no_map()
+    return int(word)
