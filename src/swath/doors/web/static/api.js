@@ -173,6 +173,7 @@ export function makeApi(words) {
     };
     stream.onerror = () => {
       close();
+      tries += 1;
       again();
     };
     stream.addEventListener("hello", (event) => (last = event.lastEventId || last));

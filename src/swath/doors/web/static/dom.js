@@ -51,6 +51,15 @@ export function fill(node, ...children) {
   return add(node, children);
 }
 
+/** A random id (version 4); crypto.randomUUID is absent where the page came over plain HTTP from another computer. */
+export function uuid() {
+  const b = crypto.getRandomValues(new Uint8Array(16));
+  b[6] = (b[6] & 15) | 64;
+  b[8] = (b[8] & 63) | 128;
+  const hex = [...b].map((v) => v.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
 /** Arrow keys, Home and End within a row of items, one of which is in the tab order (roving tabindex). */
 export function roving(host, selector, { vertical = false, onmove = null } = {}) {
   const items = () => [...host.querySelectorAll(selector)].filter((item) => !item.hidden && !item.disabled);

@@ -50,9 +50,9 @@ export function makeKeys() {
     ups.push({ key: normal(key), fn });
   }
 
-  function single(name) {
-    return !name.startsWith("Ctrl+") && name !== "Escape";
-  }
+  // Letters, digits and signs: what a speech program might type. Those of the map act while the map has the focus.
+  const single = (name) => /^(Shift\+)?.$/su.test(name);
+  const onMap = () => document.activeElement?.classList.contains("maplibregl-canvas");
 
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
@@ -61,8 +61,8 @@ export function makeKeys() {
     if (document.querySelector("dialog[open]")) return;
     for (const entry of [...list]) {
       if (entry.key !== name) continue;
-      if (single(name) && !entry.always && (!on || field)) continue;
-      if (field && name !== "Escape" && !name.startsWith("Ctrl+") && !entry.always) continue;
+      if (single(name) && !on && !entry.always && !(entry.group === "view" && onMap())) continue;
+      if (field && !entry.always && !["Escape", "Ctrl+Enter"].includes(name)) continue;
       const plain = name === " " || name === "Enter";
       if (plain && event.target.closest && event.target.closest("button, a, summary, [role=button], [role=radio], [role=slider]")) continue;
       if (entry.when && !entry.when(event)) continue;

@@ -1,7 +1,7 @@
 // The page starts here: state of the server, the map, then the parts, each given the same `app`.
 
 import { makeApi } from "./api.js";
-import { el, icon, roving } from "./dom.js";
+import { el, icon, roving, uuid } from "./dom.js";
 import * as empty from "./empty.js";
 import * as help from "./help.js";
 import { makeKeys } from "./keys.js";
@@ -24,6 +24,7 @@ const panel = makePanel(words);
 const app = { store, api, panel, keys, words, view: null, layers: null, el, icon };
 app.left = { section: panel.section };
 app.say = panel.say;
+app.tab = uuid();
 
 /** Show a scene by its record or id. */
 app.show = async (scene) => {
@@ -167,10 +168,31 @@ function connection() {
   });
   store.on(["connected", "labels"], draw);
   api.on("job", (job) => store.set({ jobs: { ...store.state.jobs, [job.id]: job } }));
-  api.on("scenes", async () => {
-    const said = await api.get("api/state");
-    store.set({ scenes: said.scenes, maps: said.maps || [] });
+  const again = async () => {
+    try {
+      await reread();
+    } catch (fault) {
+      app.refused(fault);
+    }
+  };
+  api.on("labels", ({ scene, by }) => {
+    if (by && by !== app.tab && scene === store.state.scene?.id) panel.warn("tab", words.bar.otherTab, { close: true, quiet: true });
   });
+  api.on("scenes", again);
+  api.on("resync", again);
+}
+
+/** What there is now: other tabs open scenes, and a restarted server gives them new ids. */
+async function reread() {
+  const { scenes = [], maps = [], samples = [], jobs = [] } = await api.get("api/state");
+  store.set({ scenes, maps, samples, jobs: Object.fromEntries(jobs.map((job) => [job.id, job])) });
+  const { scene, phase } = store.state;
+  if (!scene) {
+    if (phase === "empty" && scenes.length) await app.restore();
+    return;
+  }
+  const same = scenes.find((other) => other.key === scene.key);
+  if (same && (same.id !== scene.id || same.rev !== scene.rev)) await app.restore();
 }
 
 function skip() {
@@ -198,7 +220,7 @@ async function begin() {
   ]);
   app.view = view;
   store.set({ webgl: view.webgl });
-  if (!view.webgl) panel.warn("webgl", words.bar.noWebgl, { close: true });
+  if (!view.webgl) panel.warn("webgl", words.bar.noWebgl, { close: true, quiet: true });
   window.swath = app;
   readout.start(app);
   help.start(app);

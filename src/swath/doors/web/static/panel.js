@@ -94,12 +94,12 @@ export function makePanel(words) {
     else bar.replaceChildren();
   }
 
-  /** The one bar of warning under the top: warn("gone", [nodes]) shows it, warn("gone", null) takes it away. */
-  function warn(id, nodes, { close: shut = false } = {}) {
+  /** The one bar under the top: warn("gone", [nodes]) shows it, warn("gone", null) takes it away; quiet has no colour. */
+  function warn(id, nodes, { close: shut = false, quiet: calm = false } = {}) {
     bars.delete(id);
     if (nodes) {
       const button = shut ? iconButton("x", words.bar.close, { onclick: () => warn(id, null) }) : null;
-      bars.set(id, el("div", { class: "bar-row" }, el("p", {}, [nodes].flat()), button));
+      bars.set(id, el("div", { class: `bar-row${calm ? " quiet" : ""}` }, el("p", {}, [nodes].flat()), button));
     }
     drawBar();
   }

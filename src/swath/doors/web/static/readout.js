@@ -148,7 +148,18 @@ export function start(app) {
   });
   store.on(["scene", "pixel", "view"], soon);
 
+  failures(app, words);
   keyboard(app, zoom, words);
+}
+
+/** Tiles that could not be read: said once, with a way to try again. */
+function failures({ store, view, panel }, words) {
+  const again = () => Object.keys(store.state.failed).forEach((id) => view.retry(id));
+  store.on("failed", ({ failed }, before) => {
+    const some = Object.keys(failed).length;
+    if (!some) panel.chip("failed");
+    else if (!Object.keys(before.failed || {}).length) panel.chip("failed", [words.failed, el("button", { type: "button", class: "link", onclick: again }, words.retry)]);
+  });
 }
 
 function keyboard({ store, view, keys, words: all }, zoom, words) {

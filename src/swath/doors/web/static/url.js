@@ -63,7 +63,8 @@ export async function start(app, scenes) {
         store.set({ phase: "empty" });
         return;
       }
-      if (store.state.scene?.key !== scene.key) await app.show(scene.id);
+      const shown = store.state.scene;
+      if (shown?.key !== scene.key || shown.id !== scene.id || shown.rev !== scene.rev) await app.show(scene.id);
       const record = store.state.scene;
       const patch = { mode: ["look", "map", "find", "compare"].includes(wanted.mode) ? wanted.mode : "look" };
       if ((record.dates || []).some((entry) => entry.date === wanted.date)) patch.date = wanted.date;
@@ -82,7 +83,9 @@ export async function start(app, scenes) {
     }
   }
 
-  await apply(parse(location.hash)).catch(app.refused);
+  /** Show again what the address says, as after a restart of the server. */
+  app.restore = () => apply(parse(location.hash)).catch(app.refused);
+  await app.restore();
   written = location.hash;
   keep(false);
   for (const key of PUSHED) store.on(key, () => applying || keep(true));
@@ -93,11 +96,11 @@ export async function start(app, scenes) {
   });
   addEventListener("popstate", () => {
     written = location.hash;
-    apply(parse(location.hash)).catch(app.refused);
+    app.restore();
   });
   addEventListener("hashchange", () => {
     if (location.hash === written) return;
     written = location.hash;
-    apply(parse(location.hash)).catch(app.refused);
+    app.restore();
   });
 }

@@ -40,7 +40,8 @@ export const words = {
     pixel: "pixel",
     off: "Off the scene",
     noSize: "No ground size known",
-    failed: "no data read",
+    failed: "No data read in a part of this view",
+    retry: "Try again",
   },
   api: {
     gone: { rule: "The page needs swath running.", got: "It does not answer.", remedy: "Start it again: swath explore." },
