@@ -36,7 +36,9 @@ export function start(app) {
       say();
       return await app.show(record.id);
     } catch (fault) {
-      say(panel.refusal(fault), el("div", { class: "pair" }, units(fault, (options) => app.openScene({ ...body, options }, say))));
+      const choices = fault.more?.choices || [];
+      if (choices.length && app.scenes?.readings) say(panel.refusal(fault), app.scenes.readings(choices, body, say));
+      else say(panel.refusal(fault), el("div", { class: "pair" }, units(fault, (options) => app.openScene({ ...body, options }, say))));
       return null;
     }
   };

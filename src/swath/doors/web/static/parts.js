@@ -5,3 +5,4 @@ export * as strip from "./strip.js";
 export * as dock from "./dock.js";
 export * as scenes from "./scenes.js";
 export * as sample from "./sample.js";
+export * as hover from "./hover.js";

@@ -11,7 +11,7 @@ export function start(app) {
   const opener = document.getElementById("scene-open");
   const pop = el("div", { class: "popover scene-pick", role: "dialog", "aria-label": say.another, hidden: true });
   document.getElementById("top").append(pop);
-  const state = { open: false, files: null, find: "", said: [], from: null };
+  const state = { open: false, files: null, find: "", said: [], from: null, trials: new Set() };
   const field = el("input", { class: "field", type: "search", placeholder: say.search, "aria-label": say.search });
   const list = el("div", { class: "files", role: "group", "aria-label": say.another });
   const more = el("p", { class: "said" });
@@ -123,32 +123,51 @@ export function start(app) {
   }
 
   /** Where the units are open: each reading with its picture under one stretch, so that the difference is seen. */
-  function readings(choices, body) {
-    const opened = new Map();
+  function readings(choices, body, said = tell) {
+    forget();
     const host = el("div", { class: "readings" });
+    const opened = new Map();
+    const read = (choice) => api.post("api/scenes", { ...body, options: choice.options });
     const take = async (choice) => {
-      tell(say.opening(body.names[0]));
-      const record = opened.get(choice) ?? (await api.post("api/scenes", { ...body, options: choice.options }));
-      for (const [other, one] of opened) if (other !== choice && one.id !== record.id) api.del(`api/scenes/${one.id}`).catch(() => {});
-      tell();
+      said(say.opening(body.names[0]));
+      const record = opened.get(choice) ?? (await read(choice));
+      state.trials.delete(record.id);
+      forget();
+      said();
       shut();
       await app.show(record.id);
     };
     for (const choice of choices) {
-      const picture = el("span", { class: "blank" });
-      host.append(el("button", { type: "button", onclick: () => take(choice).catch((fault) => tell(panel.refusal(fault))) }, picture, choice.label));
+      const press = () => take(choice).catch((fault) => said(panel.refusal(fault)));
+      host.append(el("button", { type: "button", onclick: press }, el("span", { class: "shot" }), choice.label));
     }
-    (async () => {
+    const look = async () => {
       for (const [i, choice] of choices.entries()) {
-        const record = await api.post("api/scenes", { ...body, options: choice.options });
+        const record = await read(choice);
         opened.set(choice, record);
-        const stretch = { lo: 0, hi: 0.3 };
-        const params = imageParams(record, { show: record.default_show, date: record.default_date, stretch });
-        const address = view.url(record.layer, params).replace("{z}", "0").replace("{x}", "0").replace("{y}", "0");
-        host.children[i].firstChild.replaceWith(el("img", { src: address, alt: say.previewOf(choice.label) }));
+        state.trials.add(record.id);
+        draw();
+        host.children[i]?.firstChild.replaceWith(shot(record, say.previewOf(choice.label)));
       }
-    })().catch(() => {});
+    };
+    look().catch(() => {});
     return host;
+  }
+
+  /** A scene as one small picture, from 0 to 0.3. */
+  function shot(record, alt) {
+    const params = imageParams(record, { show: record.default_show, date: record.default_date, stretch: { lo: 0, hi: 0.3 } });
+    const src = view.url(record.layer, params).replace("{z}", "0").replace("{x}", "0").replace("{y}", "0");
+    const { width, height } = record.grid;
+    const whole = 256 * 2 ** record.levels;
+    const picture = el("img", { src, alt, style: { width: `${(whole / width) * 100}%` } });
+    return el("span", { class: "shot", style: { "aspect-ratio": `${width} / ${height}` } }, picture);
+  }
+
+  /** Readings that were opened to be looked at, and not chosen. */
+  function forget() {
+    for (const id of state.trials) api.del(`api/scenes/${id}`).catch(() => {});
+    state.trials.clear();
   }
 
   const size = (bytes) => (bytes > 1e9 ? `${(bytes / 1e9).toFixed(1)}\u2009GB` : bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)}\u2009MB` : `${Math.ceil(bytes / 1e3)}\u2009kB`);
@@ -177,7 +196,8 @@ export function start(app) {
 
   function draw() {
     if (!state.open) return;
-    const { scenes } = store.state;
+    const held = pop.contains(document.activeElement) ? document.activeElement : null;
+    const scenes = store.state.scenes.filter((one) => !state.trials.has(one.id));
     fill(
       pop,
       el("div", { class: "inside" },
@@ -192,6 +212,7 @@ export function start(app) {
     );
     drawFiles();
     drawSaid();
+    if (held?.isConnected) held.focus({ preventScroll: true });
   }
 
   async function show(from = opener) {
@@ -219,6 +240,7 @@ export function start(app) {
     if (!state.open) return false;
     const held = pop.contains(document.activeElement);
     state.open = false;
+    forget();
     pop.hidden = true;
     opener.setAttribute("aria-expanded", "false");
     if (held) (state.from?.isConnected ? state.from : opener).focus();
