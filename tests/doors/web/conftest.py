@@ -26,7 +26,7 @@ class Door:
     folder: Path
 
     def get(self, path: str, **query: Any) -> Any:
-        return self.client.get(path, params=query)
+        return self.client.get(path, params=query or None)
 
     def post(self, path: str, body: Any = None, **more: Any) -> Any:
         return self.client.post(path, json={} if body is None else body, **more)

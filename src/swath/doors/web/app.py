@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
@@ -62,13 +63,15 @@ def build(session: Session) -> Starlette:
     def no(request: Request, error: Exception) -> Response:
         if isinstance(error, SwathError):
             return refused(error, session.roots)
+        if isinstance(error, ClientDisconnect):
+            return Response(status_code=499)  # nobody hears it
         if not isinstance(error, HTTPException):
             return Response(fault(error), 500, media_type="application/json")
         if error.status_code == 405:
             return answer({"rule": "a route has its methods", "got": "another", "remedy": "see the docs"}, 405)
         return refused(Missing(rule="the page asks for what there is", got="something else", remedy="reload it"))
 
-    handlers: dict[Any, Any] = {SwathError: no, HTTPException: no, Exception: no}
+    handlers: dict[Any, Any] = {SwathError: no, HTTPException: no, ClientDisconnect: no, Exception: no}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 

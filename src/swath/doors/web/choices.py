@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ SCENES = frozenset(
 )  # fmt: skip
 STORES = (".zarr", ".safe", ".zip")
 MOST = 500
+SECONDS = 2.0
+"""Looking through folders takes no longer; what was found until then is told."""
 DEMOS = (
     {
         "id": "pines",
@@ -41,6 +44,7 @@ def choices(roots: Roots, workspace: Path) -> dict[str, Any]:
     """{"files": names, "folders": names, "demos": [...]}, sorted, at most 500 of each; the workspace shows its uploads only."""
     files: list[str] = []
     folders: list[str] = []
+    end = time.monotonic() + SECONDS
     for root in roots.folders:
         start = workspace / "uploads" if root == workspace else root
         for place, inner, names in os.walk(start):
@@ -53,7 +57,7 @@ def choices(roots: Roots, workspace: Path) -> dict[str, Any]:
             folders += [roots.name(here / f) for f in stores]
             if len(found) > 1 and here != start:
                 folders.append(roots.name(here))
-            if len(files) >= MOST or len(folders) >= MOST:
+            if len(files) >= MOST or len(folders) >= MOST or time.monotonic() > end:
                 break
     demos = [d for d in DEMOS if d["id"] != "pines" or find_spec("tensorly") is not None]
     return {"files": sorted(set(files))[:MOST], "folders": sorted(set(folders))[:MOST], "demos": demos}

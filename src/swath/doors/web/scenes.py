@@ -161,7 +161,11 @@ class Scenes:
             if not own:
                 straight(one.path, self._roots)
             found.append((one, own))
-        scene = self.open([one.path for one, _ in found], options, trusted=all(own for _, own in found))
+        try:
+            scene = self.open([one.path for one, _ in found], options, trusted=all(own for _, own in found))
+        except Clash as error:
+            error.more["names"] = [self._roots.name(one.path) for one, _ in found]
+            raise
         if not all(self._roots.still(one) for one, _ in found):
             self.close(scene.id)
             raise _no_scene()
@@ -309,7 +313,17 @@ def routes(session: Session) -> list[Route]:
 
     async def uploaded(request: Request) -> Response:
         path = await upload(session, request)
-        return told(await run_in_threadpool(scenes.named, [str(path)], {}))
+
+        def work() -> OpenScene:
+            try:
+                return scenes.named([str(path)], {})
+            except Clash:
+                raise  # it waits for the answer
+            except Exception:
+                path.unlink(missing_ok=True)
+                raise
+
+        return told(await run_in_threadpool(work))
 
     def one(request: Request) -> Response:
         return answer(session.roots.hide(scenes.get(request.path_params["id"]).record()))

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from starlette.requests import ClientDisconnect
+
 from swath.doors.web.answers import TooLarge
 
 __all__ = ["CSP", "HEADERS", "Guarded", "Keys", "allowed_hosts", "fault"]
@@ -271,6 +273,8 @@ class Guarded:
 
         try:
             await self.app(scope, counted, noted)
+        except ClientDisconnect:
+            return
         except Exception as error:
             import logging
 

@@ -127,7 +127,7 @@ def start(roots: Sequence[str | Path], folder: str | Path, *, jobs: Jobs | None 
             remedy="name another with --out",
         ) from error
     place = place.resolve()
-    known = Roots([*roots, place])
+    known = Roots([place, *roots])  # results without a folder of their own go into the first
     scenes = Scenes(known, place)
     return Session(
         roots=known,
