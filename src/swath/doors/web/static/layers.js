@@ -124,10 +124,9 @@ export function start(app) {
       set(item.record.id, { on: !item.on });
       return;
     }
-    const others = state.list.filter((other) => other !== item);
-    const already = item.on && others.every((other) => !other.on);
+    const already = item.on && state.list.every((other) => other === item || !other.on);
+    if (!already) for (const other of state.list) other.before = other.on;
     for (const other of state.list) set(other.record.id, { on: already ? (other.before ?? true) : other === item });
-    if (!already) for (const other of others) other.before = other.before ?? true;
   }
 
   function move(item, by) {
