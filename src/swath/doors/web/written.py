@@ -1,0 +1,160 @@
+"""Files of a map for others: a part of a raster as a COG, areas as a table, labels of a part."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swath.errors import GridError
+
+if TYPE_CHECKING:
+    from swath.doors.web.view import View
+
+__all__ = ["areas", "bounds_of", "cut", "labels_within", "window_on"]
+
+Window = tuple[int, int, int, int]
+
+
+def window_on(path: Path, view: View, window: Sequence[float], corner: tuple[int, int] = (0, 0)) -> Window:
+    """(first row, row behind the last, columns likewise) of a raster that hold a window of the page's grid.
+
+    corner: row and column of the raster's first pixel on the grid, where there are no coordinates. Raises GridError when
+    the window lies off the raster.
+    """
+    import rasterio
+
+    r0, r1, c0, c1 = (float(v) for v in window)
+    with rasterio.open(path) as file:
+        height, width = file.height, file.width
+        crs, inverse = file.crs, ~file.transform
+    if view.pixel or crs is None:
+        rows, columns = [r0 - corner[0], r1 - corner[0]], [c0 - corner[1], c1 - corner[1]]
+    else:
+        edge = [i / 16 for i in range(17)]
+        places = [(r, c) for t in edge for r, c in _round(r0, r1, c0, c1, t)]
+        x, y = zip(*(view.to_crs(c, r) for r, c in places), strict=True)
+        if view.geobox is not None and str(view.geobox.crs.to_wkt()) != str(crs.to_wkt()):
+            from rasterio.warp import transform
+
+            x, y = transform(str(view.geobox.crs.to_wkt()), crs, list(x), list(y))
+        at = [
+            inverse @ (a, b) if hasattr(inverse, "__matmul__") else inverse * (a, b) for a, b in zip(x, y, strict=True)
+        ]
+        columns, rows = [p[0] for p in at], [p[1] for p in at]
+    top, bottom = max(0, math.floor(min(rows) + 0.01)), min(height, math.ceil(max(rows) - 0.01))
+    left, right = max(0, math.floor(min(columns) + 0.01)), min(width, math.ceil(max(columns) - 0.01))
+    if bottom <= top or right <= left:
+        raise GridError(rule="what is exported lies on the map", got="a view off the map", remedy="move the view")
+    return top, bottom, left, right
+
+
+def _round(r0: float, r1: float, c0: float, c1: float, t: float) -> list[tuple[float, float]]:
+    """Four places on the edge of a window."""
+    r, c = r0 + t * (r1 - r0), c0 + t * (c1 - c0)
+    return [(r0, c), (r1, c), (r, c0), (r, c1)]
+
+
+def bounds_of(path: Path, window: Window) -> tuple[float, float, float, float] | None:
+    """West, south, east, north of a window in the raster's CRS; None without one."""
+    import rasterio
+    from rasterio.windows import Window as Part
+    from rasterio.windows import bounds
+
+    with rasterio.open(path) as file:
+        if file.crs is None:
+            return None
+        top, bottom, left, right = window
+        found = bounds(Part(left, top, right - left, bottom - top), file.transform)
+    return tuple(float(v) for v in found)  # type: ignore[return-value]
+
+
+def cut(path: Path, out: Path, window: Window) -> Path:
+    """Write a window of a raster as a COG with the same bands, names, colours, scale and nodata. Raises OutputError."""
+    import rasterio
+    from rasterio.windows import Window as Part
+
+    from swath.cube.blocks import Layer
+    from swath.cube.georeference import geobox_of
+    from swath.cube.save import write_windows
+
+    top, bottom, left, right = window
+    with rasterio.open(path) as file:
+        tags = {k: v for k, v in file.tags().items() if k not in ("AREA_OR_POINT", "swath")}
+        classes = {int(k[6:]): v for k, v in tags.items() if k.startswith("class_") and k[6:].isdigit()}
+        layer = Layer(
+            name=out.stem,
+            dtype=str(file.dtypes[0]),
+            nodata=file.nodata,
+            bands=tuple(d or "" for d in file.descriptions),
+            units=(file.units[0] or "") if file.units else "",
+            scale=None if file.scales[0] == 1.0 else float(file.scales[0]),
+            offset=None if file.offsets[0] == 0.0 else float(file.offsets[0]),
+            tags=tags,
+            band_tags=tuple(file.tags(i) for i in file.indexes),
+            classes=classes,
+            colours={} if not classes else _colours(file, classes),
+        )
+        box, _ = geobox_of(file)
+        grid = None if box is None else box[top:bottom, left:right]
+
+        def window_of(rows: slice, columns: slice) -> Any:
+            part = Part(left + columns.start, top + rows.start, columns.stop - columns.start, rows.stop - rows.start)
+            return file.read(window=part)
+
+        write_windows(out, layer, (bottom - top, right - left), grid, window_of)
+    out.with_suffix(".qml").unlink(missing_ok=True)  # the colours are in the file
+    return out
+
+
+def _colours(file: Any, classes: Mapping[int, str]) -> dict[int, tuple[int, int, int]]:
+    try:
+        table = file.colormap(1)
+    except ValueError:
+        return {}
+    return {code: tuple(table[code][:3]) for code in classes if code in table}
+
+
+def areas(assessment: Mapping[str, Any]) -> str:
+    """CSV of the classes of an assessment: counted on the map, estimated with its interval, accuracies; why one is missing."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    head = ["class", "code", "unit", "counted", "estimate", "low", "high", "level"]
+    shares = [f"{whose}_accuracy{end}" for whose in ("users", "producers") for end in ("", "_low", "_high")]
+    table.writerow([*head, *shares, "reference_points", "design", "simulated", "note"])
+    for c in assessment["classes"]:
+        area, based = c["area"], c["area"]["low"] is not None
+        cells = [_safe(c["name"]), c["code"], c["unit"], c["mapped_area"], area["value"] if based else None]
+        cells += [area["low"], area["high"], area["level"] if based else None]
+        for whose in ("users", "producers"):
+            share = c[f"{whose}_accuracy"]
+            cells += [share["value"], share["low"], share["high"]]
+        cells += [c["support"]["truth"], assessment["design"], area["simulated"], _safe(area["reason"])]
+        table.writerow(["" if v is None else v for v in cells])
+    return out.getvalue()
+
+
+def _safe(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in "=+-@\t\r" and text[:1] else text
+
+
+def labels_within(made: dict[str, Any], view: View, window: Sequence[float] | None) -> dict[str, Any]:
+    """A FeatureCollection with the labels that touch a window of the page's grid."""
+    if window is None:
+        return made
+    from shapely import Polygon
+    from shapely.geometry import shape
+
+    r0, r1, c0, c1 = (float(v) for v in window)
+    frame = Polygon([view.to_crs(c, r) for r, c in ((r0, c0), (r0, c1), (r1, c1), (r1, c0))])
+    return {**made, "features": [f for f in made["features"] if shape(f["geometry"]).intersects(frame)]}
+
+
+def as_text(record: Mapping[str, Any]) -> str:
+    """JSON as it is written to a file."""
+    return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
