@@ -175,6 +175,23 @@ class Layers:
                 found = self._planes[key, rev] = made
         return found
 
+    def over(self, key: str, ground: str) -> Planes:
+        """The numbers of a scene's image on the grid of another scene. Raises Missing, GridError."""
+        planes, base = self.planes(key), self._view(ground)
+        if base is None or self.scenes is None:
+            raise _no_layer()
+        name, rev = f"{key} over {ground}", f"{self.scenes.get(key).rev} {self.scenes.get(ground).rev}"
+        with self._lock:
+            found = self._planes.get((name, rev))
+            if found is None:
+                grid, size = planes.view.geobox, planes.view.shape
+                values = _on(base, planes.values, grid, size, planes.nodata)
+                flags = None if planes.flags is None else _on(base, planes.flags, grid, size, (1.0,))
+                for old in [k for k in self._planes if k[0] == name]:
+                    del self._planes[old]
+                found = self._planes[name, rev] = Planes(base, values, flags, planes.nodata, planes.names)
+        return found
+
     def _scene_view(self, layer: Raster) -> View:
         view = self._view(layer.scene)
         if view is None:

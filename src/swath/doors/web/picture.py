@@ -262,7 +262,9 @@ def _framed_index(index: np.ndarray, part: Window) -> np.ndarray:
 def tile_of(layers: Layers, key: str, z: int, x: int, y: int, asked: Mapping[str, str]) -> tuple[bytes, str] | None:
     """(bytes, content type) of a tile; None where there is nothing to see. Raises Missing, SwathError."""
     layer = layers.get(key)
-    planes = layers.planes(key)
+    ground = asked.get("on")
+    beside = bool(ground) and ground != key and not isinstance(layer, Raster)
+    planes = layers.over(key, str(ground)) if beside else layers.planes(key)
     part = window_of(planes.view.shape, planes.view.levels, z, x, y)
     if part is None:
         return None

@@ -23,7 +23,8 @@ __all__ = ["Tiles", "routes"]
 
 WORKERS = max(2, min(4, os.cpu_count() or 2))
 """Tiles drawn at once."""
-ASKED = frozenset({"show", "date", "lo", "hi", "bands", "class"})
+ASKED = frozenset({"show", "date", "lo", "hi", "bands", "class", "on"})
+"""What a tile may be asked with; on: another scene, whose grid the scene's image is drawn on."""
 FOR_GOOD = b"private, max-age=31536000, immutable"
 MOST_ZOOM = 30
 Receive = Any

@@ -41,7 +41,9 @@ export function start(app) {
     if (record.draws) record.draws(item.on, item.opacity);
     if (!record.tiles) return;
     if (!item.on && !item.placed) return;
-    view.raster({ ...record, on: item.on, opacity: item.opacity, ...(overview(item) ?? {}) }, params(item));
+    const beside = record.kind === "image" && record.scene !== store.state.scene?.id;
+    const own = { ...record, on: item.on, opacity: item.opacity, ...(beside ? { maxzoom: view.levels } : {}), ...(overview(item) ?? {}) };
+    view.raster(own, params(item));
     item.placed = true;
     view.visible(record.id, item.on);
     view.opacity(record.id, item.opacity);
@@ -51,7 +53,7 @@ export function start(app) {
   function overview({ record }) {
     if (!store.state.dragging || record.kind !== "image") return null;
     const z = Math.ceil(view.map.getZoom?.() ?? 0) + 1;
-    return { maxzoom: Math.max(record.minzoom ?? 0, Math.min(record.maxzoom, z) - COARSER) };
+    return { maxzoom: Math.max(0, Math.min(view.levels, z) - COARSER) };
   }
 
   function params({ record }) {
@@ -61,6 +63,12 @@ export function start(app) {
     if (record.scene === scene?.id) return { ...imageParams(scene, store.state), ...rough };
     const other = store.state.scenes.find((one) => one.id === record.scene);
     return other ? { ...imageParams(other, { show: other.default_show, date: nearest(other) }), on: scene?.id } : {};
+  }
+
+  /** How another scene lies over this one: in its usual way. */
+  function shownOf(record) {
+    const other = store.state.scenes.find((one) => one.id === record.scene);
+    return other ? showOf(other, other.default_show) : null;
   }
 
   /** The date of another scene that lies nearest to the one looked at. */
@@ -148,7 +156,7 @@ export function start(app) {
     if (record.swatch) style.background = record.swatch;
     else if (kind === "image") {
       const { scene } = store.state;
-      const show = record.scene === scene?.id ? showOf(scene, store.state.show) : null;
+      const show = record.scene === scene?.id ? showOf(scene, store.state.show) : shownOf(record);
       if (show?.kind === "index") style.background = rampOf(show.ramp);
       else if (show?.kind === "band") style.background = rampOf(show.ramp ?? "grey");
     } else if (kind === "classes" && Array.isArray(record.legend)) {
@@ -273,7 +281,9 @@ export function start(app) {
     const doubt = state.list.find((item) => item.record.kind === "doubt" && item.on);
     panel.chip("doubt", doubt ? [el("span", { class: "sw hatch" }), say.doubt] : null);
     const item = find(state.chosen);
-    const known = item?.on && item.record.kind !== "image" && item.record.kind !== "doubt" ? item.record.legend : null;
+    const beside = item?.on && item.record.kind === "image" && item.record.scene !== store.state.scene?.id ? shownOf(item.record) : null;
+    const own = item?.on && item.record.kind !== "image" && item.record.kind !== "doubt" ? item.record.legend : null;
+    const known = beside ? (beside.kind === "composite" ? null : { ramp: beside.ramp, lo: beside.lo, hi: beside.hi, unit: beside.unit }) : own;
     const listed = Array.isArray(known) && store.state.mode === "map";
     const nodes = known && !listed ? legendOf(known) : [];
     const chip = panel.chip("legend", nodes.length ? nodes : null);
