@@ -130,7 +130,10 @@ export async function makeView({ store, words }) {
   view.project = (col, row) => map.project(grid.toWorld(col, row));
   view.unproject = (x, y) => grid.toPixel(map.unproject([x, y]));
 
-  view.jump = (col, row, zoom = map.getZoom()) => map.jumpTo({ center: grid.toWorld(col, row), zoom });
+  view.jump = (col, row, zoom = map.getZoom()) => {
+    settled();
+    map.jumpTo({ center: grid.toWorld(col, row), zoom });
+  };
 
   view.fly = (col, row, { zoom = map.getZoom(), duration = 300 } = {}) => {
     map.easeTo({ center: grid.toWorld(col, row), zoom, duration: reduced.matches ? 0 : duration });
@@ -234,7 +237,15 @@ export async function makeView({ store, words }) {
     }
   }
   map.on("move", place);
-  map.on("resize", () => (remeasure(), place()));
+  // A scene just opened stays whole while the page around the map settles; the first touch ends that.
+  let settling = false;
+  const settled = () => (settling = false);
+  for (const kind of ["pointerdown", "wheel", "keydown"]) addEventListener(kind, settled, { capture: true, passive: true });
+  map.on("resize", () => {
+    remeasure();
+    if (settling && store.state.scene) view.fit(null, { duration: 0 });
+    place();
+  });
   map.on("moveend", () => store.state.scene && store.set({ view: view.where() }));
 
   /** A new scene: everything drawn for the old one goes, the new one is shown whole. */
@@ -246,6 +257,7 @@ export async function makeView({ store, words }) {
     grid = geometry(scene.levels);
     remeasure();
     view.fit(null, { duration: 0 });
+    settling = true;
   };
 
   // The chosen pixel: the accent cross, and a frame around the pixel when it is large enough to see.
