@@ -37,8 +37,8 @@ def read_question(text: str, context: Context) -> Read:
     """Find classes, dates and regions in a question; `strange`: the words that are not understood."""
     read = Read()
     low = text.lower().replace("\u2019", "'")
-    for phrase, word in SAID:
-        low = phrase.sub(word, low)
+    for turn, word in SAID:
+        low = turn.sub(word, low)
     for i, s in enumerate(context.sources):
         stem = PurePath(s.name).stem.lower()
         for name in sorted({s.name.lower(), stem}, key=len, reverse=True):

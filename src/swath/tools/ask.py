@@ -130,6 +130,9 @@ def ask(
     model: str | None = None,
     replay: str | Path | None = None,
     area: str | None = None,
+    offset: float | None = None,
+    scale: float | None = None,
+    sensor: str | None = None,
     safe: bool = False,
     progress: Progress | None = None,
 ) -> Answer:
@@ -151,6 +154,9 @@ def ask(
         model: name of the model there; SWATH_MODEL by default.
         replay: an answer.json: its calls are carried out again instead of planning, and must return the same numbers.
         area: vector file, west,south,east,north in degrees, or rows 0:512, columns 100:612.
+        offset: of scenes: settles units: physical = (stored + offset) x scale.
+        scale: of scenes: settles units, with offset.
+        sensor: of scenes: key of the sensor where the file is silent.
         safe: refuse files that declare more than a guarded reader would read.
 
     Returns:

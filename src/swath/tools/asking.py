@@ -65,6 +65,7 @@ def context_of(maps: Sequence[Any], since: Any, asked: Mapping[str, Any]) -> Con
     if len({s.path for s in sources}) < len(sources):
         raise FormatError(rule="each map is named once", got="one of them twice", remedy="leave one out")
     more: dict[str, Any] = {} if asked["area"] is None else {"area": _absolute(asked["area"])}
+    more |= {k: asked[k] for k in ("offset", "scale", "sensor") if asked.get(k) is not None}
     if asked["safe"]:
         more["safe"] = True
     return Context(tuple(_apart(sources)), -1, more)

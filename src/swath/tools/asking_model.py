@@ -152,29 +152,35 @@ def _numbers(call: Call) -> list[tuple[str, Number]]:
         return made
     facts, path = call.result["facts"], raster_of(call.arguments["maps"][-1])
     unit = facts["unit"]
+    cut = {"area": call.arguments["area"]} if "area" in call.arguments else {}
+    codes = {c["name"]: c["code"] for c in facts["classes"]}
     for i, c in enumerate(facts["classes"]):
         if c["pixels"]:
-            seen = {"map": path, "window": c["window"], "codes": [c["code"]]}
+            seen = {"map": path, "window": c["window"], "codes": [c["code"]], **cut}
             made.append((f"{c['name']}, area", number(call, f"facts/classes/{i}/area", unit, seen)))
             made.append((f"{c['name']}, share", number(call, f"facts/classes/{i}/share", "1", seen)))
     for j, change in enumerate(facts["change"]):
         base = f"facts/change/{j}"
-        seen = {"map": path, "before": call.arguments.get("since", "")}
+        before = raster_of(call.arguments.get("since", ""))
+        earlier = {c["name"]: c["code"] for c in change["earlier"]}
+        seen = {"map": path, "before": before, **cut}
         made.append(("changed class, area", number(call, f"{base}/changed/area", unit, seen)))
         made.append(("changed class, share", number(call, f"{base}/changed/share", "1", seen)))
         for i, c in enumerate(change["earlier"]):
+            then = {"map": before, "on": path, "window": c["window"], "codes": [c["code"]], **cut}
             made.append(
-                (f"{c['name']} at the earlier date, area", number(call, f"{base}/earlier/{i}/area", unit, seen))
+                (f"{c['name']} at the earlier date, area", number(call, f"{base}/earlier/{i}/area", unit, then))
             )
         moved = sorted(
             ((t["area"], i, t) for i, t in enumerate(change["transitions"]) if not t["same"]), key=lambda m: -m[0]
         )
         for _, i, t in moved[:20]:
+            moves = {**seen, "codes": [codes.get(t["to"])], "before_codes": [earlier.get(t["from"])]}
             made.append(
-                (f"{t['from']} that became {t['to']}, area", number(call, f"{base}/transitions/{i}/area", unit, seen))
+                (f"{t['from']} that became {t['to']}, area", number(call, f"{base}/transitions/{i}/area", unit, moves))
             )
     for name, d in ((call.result.get("windows") or {}).get("densest") or {}).items():
-        seen = {"map": path, "window": d["window"]}
+        seen = {"map": path, "window": d["window"], "codes": [codes[name]] if name in codes else [], **cut}
         key = name.replace("~", "~0").replace("/", "~1")
         made.append(
             (

@@ -115,5 +115,5 @@ def test_what_cannot_be_searched_is_refused(page, record, status):
 
 def test_a_search_without_an_example_says_what_to_do(page):
     job = run(page, "/api/similar", {"scene": page.scene.id, "yes": []})
-    assert job["state"] == "refused"
+    assert job["state"] == "failed"
     assert "click a place" in job["error"]["remedy"]
