@@ -73,7 +73,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     rng = np.random.default_rng(3)
     y, x = np.mgrid[0:SIDE, 0:SIDE]
-    kind = (x // 30 + 2 * (y // 40)) % 2 + 2  # two crops in fields
+    kind = (x // 30 + y // 40) % 2 + 2  # two crops in fields
     kind[(y - 60) ** 2 + (x - 180) ** 2 < 48**2] = 1  # a wood
     kind[np.abs(x - 70 - 25 * np.sin(y / 38)) < 9] = 0  # a river
     spectra = np.array(
