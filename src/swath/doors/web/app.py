@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from swath.doors.web.security import Keys
     from swath.doors.web.session import Session
 
-__all__ = ["build", "guarded", "version"]
+__all__ = ["assets", "build", "guarded", "version"]
 
 PIECES = (
     "state", "scenes", "events", "work", "files", "tiles", "point", "series", "chip", "still", "labels", "maps", "nextplaces",
@@ -83,14 +83,21 @@ def guarded(session: Session, keys: Keys, hosts: frozenset[str], *, name: str = 
 
 
 @cache
+def assets() -> dict[str, Path]:
+    """The page's files by their names below `static/`: nothing else can be asked for."""
+    found = sorted(p for p in STATIC.rglob("*") if p.is_file() and p.suffix in _KINDS)
+    return {p.relative_to(STATIC).as_posix(): p for p in found}
+
+
+@cache
 def version() -> str:
     """Of the page's files: a digest of their names, sizes and times, so that browsers keep them for ever."""
     from swath import __version__
 
     found = hashlib.sha256(__version__.encode())
-    for path in sorted(p for p in STATIC.rglob("*") if p.is_file()):
+    for name, path in assets().items():
         state = path.stat()
-        found.update(f"{path.relative_to(STATIC).as_posix()} {state.st_size} {state.st_mtime_ns}\n".encode())
+        found.update(f"{name} {state.st_size} {state.st_mtime_ns}\n".encode())
     return found.hexdigest()[:12]
 
 
@@ -103,9 +110,8 @@ def _page() -> list[Route]:
         return Response(text.replace("{version}", version()), media_type=_KINDS[".html"])
 
     def static(request: Request) -> Response:
-        name = request.path_params["path"]
-        path = (STATIC / name).resolve()
-        if STATIC not in path.parents or path.suffix not in _KINDS or not path.is_file():
+        path = assets().get(request.path_params["path"])
+        if path is None:
             raise Missing(rule="the page asks for what there is", got="something else", remedy="reload it")
         kept = request.path_params["version"] == version()
         how = "private, max-age=31536000, immutable" if kept else "no-store"

@@ -130,7 +130,10 @@ class Scenes:
 
         for paths, options, trusted, name in remembered(self._folder):
             try:
-                self.open(paths, options, trusted=trusted, name=name)
+                if trusted:
+                    self.open(paths, options, trusted=True, name=name)
+                else:
+                    self.named([str(p) for p in paths], options)
             except SwathError:
                 continue  # it has gone, or changed into something else
         return bool(self._open)

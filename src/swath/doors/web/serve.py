@@ -93,23 +93,48 @@ def _run(asked: argparse.Namespace) -> int:
     with listening:
         from swath.doors.web.session import start
 
-        session = start(_roots(asked), workspace)
+        session = start(_roots(asked, workspace), workspace)
+        held = _alone(session.folder)
+        if held is None:
+            return _refuse(
+                f"a workspace serves one explorer at a time; got {asked.out}, which another one uses; end that, or name another --out"
+            )
         session.more["remote"] = tuple(asked.allow_remote)
-        _open(session, asked.scenes)
-        return _serve(session, listening, asked)
+        with held:
+            _open(session, asked.scenes)
+            return _serve(session, listening, asked)
 
 
-def _roots(asked: argparse.Namespace) -> list[Path]:
-    """The folders named, and those in which the named scenes lie; without any, the one that swath was started in."""
-    beside = []
-    for scene in asked.scenes:
-        path = Path(scene)
+def _roots(asked: argparse.Namespace, workspace: Path) -> list[Path]:
+    """The folders named, and those in which the scenes lie; without any, the one that swath was started in."""
+    from swath.doors.web.remembered import remembered
+
+    scenes = [Path(s) for s in asked.scenes]
+    for path in scenes:
         if not path.exists():
-            raise SwathError(rule="a scene is a file or folder that is there", got=scene, remedy="check the spelling")
-        beside.append(path.resolve().parent)
+            raise SwathError(
+                rule="a scene is a file or folder that is there", got=str(path), remedy="check the spelling"
+            )
+    if not scenes:
+        scenes = [p for paths, _, trusted, _ in remembered(workspace.resolve()) if trusted for p in paths]
     here = Path.cwd()
-    found = [*(Path(r) for r in asked.root), *dict.fromkeys(beside)]
+    found = [*(Path(r) for r in asked.root), *dict.fromkeys(p.resolve().parent for p in scenes)]
     return found or ([here] if here not in (Path.home(), Path(here.anchor)) else [])
+
+
+def _alone(folder: Path) -> Any:
+    """An open file whose lock this run holds until it ends; None where another run has it."""
+    held = open(folder / "cache" / "lock", "w")  # noqa: SIM115 - it stays open as long as the process lives
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return held
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        return None
+    return held
 
 
 def _open(session: Any, scenes: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ def scene_record(scene: OpenScene) -> dict[str, Any]:
         "id": scene.id,
         "key": scene.key,
         "name": scene.name,
-        "sensor": known.title if known is not None else None,
+        "sensor": _short(known.title) if known is not None and known.key != "rgb" else None,
         "quantity": str(quantity).replace("_", " "),
         "unit": "" if unit == "1" else str(unit),
         "grid": view.record(),
@@ -41,6 +42,11 @@ def scene_record(scene: OpenScene) -> dict[str, Any]:
         "simulated": scene.simulated,
         "megapixels": round(view.shape[0] * view.shape[1] / 1e6, 3),
     }
+
+
+def _short(title: str) -> str:
+    """A sensor's title up to its first comma, without brackets: what stands beside a scene's name."""
+    return re.sub(r"\s*\(.*?\)", "", title.partition(",")[0]).strip()
 
 
 def image_layer(scene: OpenScene) -> dict[str, Any]:
