@@ -221,11 +221,15 @@ def _raster(name: str) -> Callable[[Session, Wanted, _Map | None, Path], Made]:
         if not source.exists():
             raise SwathError(rule="a map that is exported has its files", got=f"no {name}", remedy="map again")
         command = _again(session, found)
+        colours = {str(c["name"]): str(c["colour"]) for c in found.said["classes"]} if name == "classes" else None
         if ask.window is None:
-            shutil.copyfile(source, out)
+            if colours is None:
+                shutil.copyfile(source, out)
+            else:
+                written.cut(source, out, None, colours)
             return [(out, f"{command} && cp again/{name}.tif {shlex.quote(out.name)}", name)]
         part = written.window_on(source, ask.scene.view, ask.window, found.corner)
-        written.cut(source, out, part)
+        written.cut(source, out, part, colours)
         box = written.bounds_of(source, part)
         if box is None:
             return [(out, None, name)]

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,8 +74,11 @@ def bounds_of(path: Path, window: Window) -> tuple[float, float, float, float] |
     return tuple(float(v) for v in found)  # type: ignore[return-value]
 
 
-def cut(path: Path, out: Path, window: Window) -> Path:
-    """Write a window of a raster as a COG with the same bands, names, colours, scale and nodata. Raises OutputError."""
+def cut(path: Path, out: Path, window: Window | None, colours: Mapping[str, str] | None = None) -> Path:
+    """Write a window of a raster (all of it without one) as a COG with the same bands, names, scale and nodata.
+
+    colours: {class name: "#rrggbb"} instead of the file's own. Raises OutputError.
+    """
     import rasterio
     from rasterio.windows import Window as Part
 
@@ -82,8 +86,8 @@ def cut(path: Path, out: Path, window: Window) -> Path:
     from swath.cube.georeference import geobox_of
     from swath.cube.save import write_windows
 
-    top, bottom, left, right = window
     with rasterio.open(path) as file:
+        top, bottom, left, right = window or (0, file.height, 0, file.width)
         tags = {k: v for k, v in file.tags().items() if k not in ("AREA_OR_POINT", "swath")}
         classes = {int(k[6:]): v for k, v in tags.items() if k.startswith("class_") and k[6:].isdigit()}
         layer = Layer(
@@ -97,7 +101,7 @@ def cut(path: Path, out: Path, window: Window) -> Path:
             tags=tags,
             band_tags=tuple(file.tags(i) for i in file.indexes),
             classes=classes,
-            colours={} if not classes else _colours(file, classes),
+            colours={} if not classes else _colours(file, classes, colours or {}),
         )
         box, _ = geobox_of(file)
         grid = None if box is None else box[top:bottom, left:right]
@@ -111,12 +115,15 @@ def cut(path: Path, out: Path, window: Window) -> Path:
     return out
 
 
-def _colours(file: Any, classes: Mapping[int, str]) -> dict[int, tuple[int, int, int]]:
+def _colours(file: Any, classes: Mapping[int, str], wanted: Mapping[str, str]) -> dict[int, tuple[int, int, int]]:
     try:
-        table = file.colormap(1)
+        table = {code: tuple(rgb[:3]) for code, rgb in file.colormap(1).items()}
     except ValueError:
-        return {}
-    return {code: tuple(table[code][:3]) for code in classes if code in table}
+        table = {}
+    for code, name in classes.items():
+        if re.fullmatch("#[0-9a-fA-F]{6}", wanted.get(name, "")):
+            table[code] = tuple(int(wanted[name][i : i + 2], 16) for i in (1, 3, 5))
+    return {code: table[code] for code in classes if code in table}
 
 
 def areas(assessment: Mapping[str, Any]) -> str:
@@ -134,7 +141,7 @@ def areas(assessment: Mapping[str, Any]) -> str:
             share = c[f"{whose}_accuracy"]
             cells += [share["value"], share["low"], share["high"]]
         cells += [c["support"]["truth"], assessment["design"], area["simulated"], _safe(area["reason"])]
-        table.writerow(["" if v is None else v for v in cells])
+        table.writerow(["" if v is None else f"{v:.9g}" if isinstance(v, float) else v for v in cells])
     return out.getvalue()
 
 

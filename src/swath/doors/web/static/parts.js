@@ -6,3 +6,4 @@ export * as dock from "./dock.js";
 export * as scenes from "./scenes.js";
 export * as sample from "./sample.js";
 export * as hover from "./hover.js";
+export * as export from "./export.js";

@@ -306,6 +306,8 @@ export const words = {
     run: "everything needed to run this again",
     files: (n) => (n === 1 ? "Export 1 file" : `Export ${n} files`),
     none: "Choose what to export",
+    nothing: "none here",
+    ready: (n) => (n === 1 ? "1 file is ready" : `${n} files are ready`),
     estimate: (size) => `about ${size}`,
     exporting: (what) => (what ? `Writing: ${what}` : "Writing…"),
     download: "Download",
