@@ -121,9 +121,17 @@ class Layers:
 
     def of(self, scene: str) -> list[dict[str, Any]]:
         """Records of the rasters over a scene."""
+        return [self.record(k) for k, _ in self.lying_on(scene)]
+
+    def lying_on(self, scene: str) -> list[tuple[str, Raster]]:
+        """(id, raster) of everything over a scene, the oldest first."""
         with self._lock:
-            keys = [k for k, r in self._rasters.items() if r.scene == scene]
-        return [self.record(k) for k in keys]
+            return [(k, r) for k, r in self._rasters.items() if r.scene == scene]
+
+    def raster(self, key: str) -> Raster | None:
+        """A raster by its id, or None."""
+        with self._lock:
+            return self._rasters.get(key)
 
     def image(self, scene: OpenScene) -> dict[str, Any]:
         """The record of a scene's own image."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from swath.doors.web.layers import Layers
     from swath.doors.web.scenes import OpenScene
 
-__all__ = ["Window", "numbers", "raster_pixels", "scene_pixels", "tile_of", "window_of"]
+__all__ = ["Window", "doubtful", "numbers", "raster_pixels", "rule_of", "scene_pixels", "tile_of", "window_of"]
 
 WEBP, PNG = "image/webp", "image/png"
 
@@ -189,7 +189,7 @@ def raster_pixels(
 ) -> tuple[np.ndarray, np.ndarray] | np.ndarray | None:
     """A raster's window: ((h, w) indices, (n, 4) colours), or (h, w, 4) of numbers; None where all of it is clear."""
     if layer.kind == "doubt":
-        where = _doubtful(planes, part)
+        where = doubtful(planes, part)
         if not where.any():
             return None
         where = _grown(where, part)
@@ -239,7 +239,7 @@ def rule_of(path: str) -> tuple[float, float]:
     return float(dataset.scales[0]), float(dataset.offsets[0])
 
 
-def _doubtful(planes: Planes, part: Window) -> np.ndarray:
+def doubtful(planes: Planes, part: Window) -> np.ndarray:
     """(h, w) bool: more (or fewer) than one class remains, or unlike anything labelled; of one nameless band: above 0."""
     named = {n: i for i, n in enumerate(planes.names) if n in ("set_size", "outside")}
     chosen = named or {planes.names[0]: 0}

@@ -1,0 +1,130 @@
+"""`GET api/point`: what a pixel holds, in physical units, in the image and in every layer over it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
+
+from swath.doors.web import at
+from swath.doors.web.answers import answer, number
+from swath.errors import SwathError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from swath.doors.web.scenes import OpenScene
+    from swath.doors.web.session import Session
+
+__all__ = ["point", "routes"]
+
+_WAIT = 0.05  # seconds that a click waits for the spread of its class
+_BANDS = 400
+
+
+def point(session: Session, asked: Mapping[str, str]) -> dict[str, Any]:
+    """The record of a pixel, or of the mean of 3 x 3. Raises Missing, SwathError."""
+    scene = session.scenes.get(asked.get("scene"))
+    side = _side(asked)
+    x, y = number(asked, "col"), number(asked, "row")
+    rows, columns = at.window_at(scene.view.shape, y, x, side)
+    row, col = math.floor(y), math.floor(x)
+    date = scene.date(asked.get("date"))
+    planes = session.layers.planes(scene.id)
+    bands = range(min(_BANDS, len(planes.names)))
+    values = at.values_at(planes, [date or 0], bands, rows, columns)[0].astype(np.float64)
+    good = at.usable_at(planes, [date or 0], rows, columns)
+    valid = bool(np.isfinite(values).any()) and (good is None or bool(good.any()))
+    if side > 1 and good is not None and good.any():
+        values = np.where(good[0], values, np.nan)
+    mapped = at.class_at(session.layers, scene, row, col, asked.get("map"))
+    middle = scene.view.to_lonlat(col + 0.5, row + 0.5)
+    ground = scene.view.to_crs(col + 0.5, row + 0.5)
+    return {
+        "col": col + 0.5,
+        "row": row + 0.5,
+        "size": side,
+        "x": ground[0],
+        "y": ground[1],
+        "lon": None if middle is None else middle[0],
+        "lat": None if middle is None else middle[1],
+        "date": None if date is None else scene.dates[date],
+        "values": [
+            {**{k: b.get(k) for k in ("name", "nm", "unit")}, "band": b["id"], "value": _mean(v)}
+            for b, v in zip(scene.bands, values, strict=False)
+        ],
+        "valid": valid,
+        "class": mapped,
+        "layers": _layers(session, scene, row, col),
+        "shade": _shade(session, scene, mapped, date or 0),
+    }
+
+
+def _side(asked: Mapping[str, str]) -> int:
+    size = asked.get("size") or "1"
+    if size not in ("1", "3"):
+        raise SwathError(rule="a place is one pixel or 3 by 3", got=size[:20], remedy="size=1 or size=3")
+    return int(size)
+
+
+def _mean(values: np.ndarray) -> float | None:
+    seen = values[np.isfinite(values)]
+    return float(f"{seen.mean():.7g}") if seen.size else None
+
+
+def _layers(session: Session, scene: OpenScene, row: int, col: int) -> list[dict[str, Any]]:
+    """The value of each raster over the scene: a number with its unit, or the name of a class."""
+    from swath.doors.web import draw
+    from swath.doors.web.picture import rule_of
+
+    found = []
+    for key, raster in session.layers.lying_on(scene.id):
+        try:
+            planes = session.layers.planes(key)
+            band = raster.band - 1
+            stored = planes.values.read([0], [band], slice(row, row + 1), slice(col, col + 1))[0]
+            scale, offset = rule_of(str(raster.path))
+        except SwathError:
+            continue
+        value = float(draw.physical(stored, [(scale, offset, planes.nodata[band])])[0, 0, 0])
+        record: dict[str, Any] = {"id": key, "value": value if math.isfinite(value) else None, "unit": raster.unit}
+        if raster.colours:
+            record["name"] = raster.colours.get(int(stored[0, 0, 0]), (None, ""))[0]
+        found.append(record)
+    return found
+
+
+def _shade(session: Session, scene: OpenScene, mapped: Mapping[str, Any] | None, date: int) -> list[Any] | None:
+    """Mean less and plus one standard deviation of the mapped class at each wavelength; None until it is known."""
+    if mapped is None or not any(b.get("nm") for b in scene.bands):
+        return None
+    chosen = at.map_of(session.layers, scene, str(mapped["map"]))
+    if chosen is None:
+        return None
+    key, raster = chosen
+    looks: at.Looks = session.more.setdefault("looks", at.Looks())
+    asked = ("spectra", scene.id, scene.rev, key, raster.rev, date)
+    found, _ = looks.get(asked, lambda: at.spectra(session.layers, scene, key, date), _WAIT)
+    if not found or mapped["code"] not in found:
+        return None
+    mean, spread = found[mapped["code"]]
+    return [
+        {"nm": b["nm"], "low": float(f"{m - s:.6g}"), "high": float(f"{m + s:.6g}")}
+        for b, m, s in zip(scene.bands, mean.tolist(), spread.tolist(), strict=True)
+        if b.get("nm")
+    ]
+
+
+def routes(session: Session) -> list[Route]:
+    """`GET api/point`."""
+
+    async def told(request: Request) -> Response:
+        return answer(await run_in_threadpool(point, session, dict(request.query_params)))
+
+    return [Route("/api/point", told, methods=["GET"])]
