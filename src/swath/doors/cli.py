@@ -148,6 +148,10 @@ def _command(function: Callable[..., Any], outcome: dict[str, Any]) -> Callable[
         with bar(enabled=not quiet and not outcome["json"] and sys.stderr.isatty()) as progress:
             if "progress" in inspect.signature(function).parameters:
                 options["progress"] = progress if quiet or outcome["json"] else progress or announce
+            if options.get("safe"):
+                from swath.doors.straight import named
+
+                named(inspect.signature(function).bind_partial(*args, **options).arguments)
             outcome["result"] = function(*args, **options)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ def test_the_state_tells_what_there_is_and_what_can_be_done(opened):
     assert state["roots"] == ["work", "scenes"]
     assert "map" in state["abilities"]["verbs"]
     assert "get" not in state["abilities"]["verbs"]
-    assert [e["name"] for e in state["abilities"]["encoders"]][:1] == ["statistics"]
+    assert {"name": "pixel statistics", "ready": True} in state["abilities"]["encoders"]
     assert state["limits"] == {"upload_mb": 2048, "running": 2, "waiting": 8}
     assert [s["id"] for s in state["scenes"]] == ["s1"]
     assert str(opened.folder) not in str(state)

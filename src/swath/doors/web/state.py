@@ -50,8 +50,14 @@ def state(session: Session) -> dict[str, Any]:
 
 
 def encoders() -> list[dict[str, Any]]:
-    """Encoders by their names, and whether they can be used here."""
-    return [{"name": "statistics", "ready": True}]
+    """Encoders that the page may ask for, by their names in the catalogue, and whether they can be used here."""
+    from swath.models import WEIGHTS
+
+    ready = find_spec("torch") is not None and find_spec("safetensors") is not None
+    return [
+        {"name": "swath-tiny", "ready": ready and "tiny" in WEIGHTS},
+        {"name": "pixel statistics", "ready": True},
+    ]
 
 
 def routes(session: Session) -> list[Route]:

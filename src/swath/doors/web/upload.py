@@ -94,8 +94,9 @@ def _placed(aside: Path, folder: Path, name: str) -> Path:
     for k in range(1, 1000):
         path = folder / (name if k == 1 else f"{stem}-{k}{suffix}")
         try:
-            os.link(aside, path)  # never replaces what is there
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # the name is ours from here on
         except FileExistsError:
             continue
+        os.replace(aside, path)
         return path
     raise Missing(rule="uploads have names of their own", got="a thousand of one name", remedy="rename the file")
