@@ -6,6 +6,7 @@ import { words } from "./words.js";
 
 const MANY = 50; // from here on, jumps of wavelength are gaps
 const JUMP = 200; // nm
+const HOLE = 100; // nm, where bands between have no value
 const PINS = 6;
 const PIN = "M8 10.5v4M5 2.5h6M6 2.5v4l-2 3v1h8v-1l-2-3v-4";
 const COPY = "M5.500 5.500h8v8h-8zM10.500 5.500v-3h-8v8h3";
@@ -16,6 +17,7 @@ export function start(app) {
   const say = words.dock;
   const state = { point: null, problem: "", asked: 0, pins: [], size: "1", at: null, band: null, table: false, abort: null };
 
+  const title = el("h2", {}, say.title);
   const remark = el("span", { class: "sub" });
   const size = el("select", { class: "quiet", "aria-label": say.size, onchange: resize });
   for (const [value, label] of say.sizes) size.append(el("option", { value }, label));
@@ -25,7 +27,7 @@ export function start(app) {
   const csvButton = tool(COPY, say.csv, toCsv);
   const listed = tool(TABLE, say.asTable, toTable);
   const close = iconButton("x", say.close, { title: say.close, onclick: () => store.set({ pixel: null }) });
-  const head = el("div", { class: "head" }, el("h2", {}, say.title), size, remark, el("span", { class: "grow" }), keep, csvButton, listed, close);
+  const head = el("div", { class: "head" }, title, size, remark, el("span", { class: "grow" }), keep, csvButton, listed, close);
   const chart = svg("svg", { class: "p spectrum", role: "img", tabindex: "0" });
   const none = el("p", { class: "chart-none", hidden: true });
   const scroll = el("div", { class: "chart-scroll", tabindex: "0", hidden: true });
@@ -41,19 +43,29 @@ export function start(app) {
     foot();
     if (!open()) return;
     const { point } = state;
-    const unit = point ? unitOf(point.values) : "";
-    remark.textContent = unit;
+    const few = Boolean(point) && isFew(point.values);
+    title.textContent = few ? say.values : say.title;
+    remark.textContent = point && !few ? unitOf(point.values) : "";
     size.value = state.size;
     const drawn = point && point.values.some((one) => one.value !== null);
-    chart.classList.toggle("away", state.table || !drawn);
+    const listing = state.table || few;
+    chart.classList.toggle("away", listing || !drawn);
     none.hidden = state.table || Boolean(drawn) || (!point && !state.problem);
     none.textContent = state.problem || (point ? say.noData : "");
-    scroll.hidden = !state.table;
+    scroll.hidden = !listing || !drawn;
+    listed.hidden = few;
     keep.disabled = csvButton.disabled = !drawn;
     drawPins();
-    if (!point) return;
-    if (state.table) scroll.replaceChildren(asTable(point));
-    else if (drawn) drawSpectrum(point);
+    if (!drawn) return;
+    if (few && !state.pins.length) scroll.replaceChildren(asBlocks(point));
+    else if (listing) scroll.replaceChildren(asTable(point, few));
+    else drawSpectrum(point);
+  }
+
+  /** Too few or too unlike for a chart: one or two bands, or bands of several units. */
+  function isFew(values) {
+    const { waves, bands } = bandsOf(values);
+    return !waves && (bands.length < 3 || bands.some((band) => band.unit !== bands[0].unit));
   }
 
   /** The unit that most values have, with its first letter as it is written in a sentence. */
@@ -76,14 +88,20 @@ export function start(app) {
     const points = [];
     const gaps = [];
     let last = null;
+    let holes = false;
     for (const band of bands) {
-      if (band.value === null || band.value === undefined) continue;
-      if (waves && last && bands.length >= MANY && band.nm - last.nm > JUMP) {
+      if (band.value === null || band.value === undefined) {
+        holes = true;
+        continue;
+      }
+      const jump = last ? band.nm - last.nm : 0;
+      if (waves && bands.length >= MANY && (jump > JUMP || (holes && jump > HOLE))) {
         points.push(null);
         gaps.push([last.nm, band.nm]);
       }
       points.push(place(band));
       last = band;
+      holes = false;
     }
     return { points, gaps };
   }
@@ -98,7 +116,7 @@ export function start(app) {
     const all = [bands, ...others].flat().map((one) => one.value);
     const seen = [...all, ...shade.flatMap((one) => [one.low, one.high])].filter((v) => v !== null && Number.isFinite(v));
     const [least, most] = [Math.min(...seen), Math.max(...seen)];
-    const [low, high] = rounded(least >= 0 && least < most * 0.7 ? 0 : least, most, 3);
+    const [low, high] = rounded(least >= 0 && (!waves || least < most * 0.7) ? 0 : least, most, 3);
     const y = scale(low, high, box.bottom, box.top + 6);
     const first = waves ? bands[0].nm : 0;
     const last = waves ? bands[bands.length - 1].nm : Math.max(1, bands.length - 1);
@@ -118,7 +136,7 @@ export function start(app) {
       if (own.waves !== waves) return;
       own.bands.forEach((band, j) => (band.i = j));
       const drawn = strokes(own.bands, waves, place).points;
-      parts.push(svg("path", { class: "stroke pin", d: line(drawn), style: { stroke: colour(i) } }));
+      if (waves) parts.push(svg("path", { class: "stroke pin", d: line(drawn), style: { stroke: colour(i) } }));
       if (own.bands.length < MANY) {
         for (const p of drawn) if (p) parts.push(mark(SHAPES[i], p[0], p[1], 3, { class: "pin-mark", style: { stroke: colour(i), fill: colour(i) } }));
       } else if (drawn.find(Boolean)) {
@@ -126,15 +144,14 @@ export function start(app) {
         parts.push(mark(SHAPES[i], p[0], p[1], 3.5, { class: "pin-mark", style: { stroke: colour(i), fill: colour(i) } }));
       }
     });
-    if (waves || bands.length < 3 || bands.every((band) => band.unit === bands[0].unit)) {
-      parts.push(svg("path", { class: "stroke", d: line(points) }));
-    }
+    const stems = points.map((p) => (p ? `M${p[0].toFixed(1)} ${box.bottom}V${p[1].toFixed(1)}` : "")).join("");
+    parts.push(svg("path", { class: waves ? "stroke" : "stroke stem", d: waves ? line(points) : stems }));
     if (bands.length < MANY) {
       for (const p of points) if (p) parts.push(svg("circle", { class: "point", cx: p[0].toFixed(1), cy: p[1].toFixed(1), r: 2.4 }));
     }
     state.at = { x, bands, waves };
     const band = snapped(bands);
-    if (band) parts.push(...reading(band, x(waves ? band.nm : band.i), y(band.value), box, high - low));
+    if (band) parts.push(...reading(band, x(waves ? band.nm : band.i), y(band.value), box, decimalsOf(point.values)));
     fill(chart, parts);
     chart.setAttribute("aria-label", alternative(point, bands, waves));
   }
@@ -143,7 +160,7 @@ export function start(app) {
 
   function alternative(point, bands, waves) {
     const valued = bands.filter((band) => band.value !== null).sort((a, b) => a.value - b.value);
-    const told = (band) => say.reading(band, number(band.value, Math.min(3, digits(spanOf(bands)))));
+    const told = (band) => say.reading(band, number(band.value, decimalsOf(bands)));
     const range = waves ? say.range(bands[0].nm, bands[bands.length - 1].nm) : "";
     return say.alternative(placeOf(point), bands.length, range, told(valued[0]), told(valued[valued.length - 1]));
   }
@@ -190,8 +207,8 @@ export function start(app) {
     return valued.find((band) => Math.abs((band.nm ?? 0) - 865) < 25) ?? valued[Math.floor(valued.length / 2)];
   }
 
-  function reading(band, x, y, box, span) {
-    const label = say.reading(band, number(band.value, Math.min(3, digits(span))));
+  function reading(band, x, y, box, decimals) {
+    const label = say.reading(band, number(band.value, decimals));
     const over = x + 8 + label.length * 6.4 > box.right;
     const label_ = text(over ? x - 8 : x + 8, box.top + 10, label, { class: "a halo", "text-anchor": over ? "end" : "start" });
     if (over && x - label.length * 6.4 < box.left) label_.setAttribute("x", String(Math.max(x - 8, box.left + label.length * 6.2)));
@@ -202,16 +219,32 @@ export function start(app) {
     ];
   }
 
-  function asTable(point) {
-    const span = spanOf(point.values);
-    const heads = [say.band, say.wavelength, say.value, ...state.pins.map((one) => one.name)];
+  /** One or two values as they are: a name, a number, its unit. */
+  function asBlocks(point) {
+    const told = (one) => [number(one.value, decimalsOf([one])), say.unit(one.unit)].filter(Boolean).join("\u2009");
+    return el("dl", { class: "values-list" }, point.values.map((one) => el("div", {}, el("dt", {}, one.band), el("dd", { class: "num" }, told(one)))));
+  }
+
+  function asTable(point, few = false) {
+    const { waves } = bandsOf(point.values);
+    const shared = Math.min(4, decimalsOf(point.values) && decimalsOf(point.values) + 1);
+    const decimals = (value) => (few ? decimalsOf([{ value }]) : shared);
+    const unit = (one) => (few && say.unit(one.unit) ? `\u2009${say.unit(one.unit)}` : "");
+    const told = (one) => (one?.value === null || one?.value === undefined ? say.none : number(one.value, decimals(one.value)) + unit(one));
+    const heads = [say.band, ...(waves ? [say.wavelength] : []), say.value, ...state.pins.map((one) => one.name)];
     const rows = point.values.map((one) => [
       one.name && one.name !== one.band ? `${one.band}, ${one.name}` : one.band,
-      Number.isFinite(one.nm) ? `${Math.round(one.nm)}\u2009nm` : say.none,
-      `${number(one.value, Math.min(4, digits(span, 3)))}${one.unit && say.unit(one.unit) !== remark.textContent ? ` ${one.unit}` : ""}`,
-      ...state.pins.map((pinned) => number(pinned.values.find((other) => other.band === one.band)?.value, Math.min(4, digits(span, 3)))),
+      ...(waves ? [Number.isFinite(one.nm) ? `${Math.round(one.nm)}\u2009nm` : say.none] : []),
+      told(one),
+      ...state.pins.map((pinned) => told(pinned.values.find((other) => other.band === one.band))),
     ]);
     return table(say.caption(placeOf(point)), heads, rows);
+  }
+
+  /** Digits after the point: none for whole numbers, else as many as the span deserves. */
+  function decimalsOf(values, most = 3) {
+    const whole = values.every((one) => one.value === null || one.value === undefined || Number.isInteger(one.value));
+    return whole ? 0 : Math.min(most, digits(spanOf(values)));
   }
 
   function spanOf(values) {
@@ -300,12 +333,20 @@ export function start(app) {
       state.point = point;
       state.problem = "";
       store.set({ point });
+      later(point, asked);
     } catch (error) {
       if (asked !== state.asked || error.name === "AbortError") return;
       state.point = null;
       state.problem = error.got ? [error.rule, error.got, error.remedy].filter(Boolean).join(" ") : say.failed;
     }
     draw();
+  }
+
+  /** What the mapped class looks like is still being computed: ask again soon, three times at most. */
+  function later(point, asked) {
+    const missing = point.class && !point.shade && point.values.some((one) => Number.isFinite(one.nm));
+    state.tries = missing ? (state.tries ?? 0) + 1 : 0;
+    if (missing && state.tries <= 3) setTimeout(() => asked === state.asked && fetchPoint(), 600 * state.tries);
   }
 
   function snap(event) {
@@ -331,7 +372,7 @@ export function start(app) {
     if (!next) return;
     state.band = next.band;
     drawSpectrum(state.point);
-    announce(say.reading(next, number(next.value, Math.min(3, digits(spanOf(valued))))));
+    announce(say.reading(next, number(next.value, decimalsOf(valued))));
   }
 
   chart.addEventListener("pointermove", snap);

@@ -2,46 +2,8 @@
 
 import { el, fill, icon } from "./dom.js";
 import { cross } from "./map.js";
+import { THIN, crsName, degrees, grouped, lengthWords, lonlat, scaleBar } from "./measure.js";
 import { toScene } from "./url.js";
-
-const STEPS = [1, 2, 2.5, 5, 10];
-const WIDEST = 104;
-const THIN = "\u2009";
-
-/** 719434.2 as "719 434", with a true minus and `digits` after the point. */
-export function grouped(value, digits = 0) {
-  const [whole, part] = Math.abs(value).toFixed(digits).split(".");
-  const text = whole.replace(/\B(?=(\d{3})+$)/g, THIN);
-  return `${value < 0 ? "\u2212" : ""}${text}${part ? `.${part}` : ""}`;
-}
-
-/** The longest round length that fits the bar: {length, width in px}. */
-export function scaleBar(perPixel, widest = WIDEST) {
-  const most = perPixel * widest;
-  const power = 10 ** Math.floor(Math.log10(most));
-  const step = STEPS.filter((s) => s * power <= most).at(-1) || 1;
-  return { length: step * power, width: (step * power) / perPixel };
-}
-
-function lengthWords(length, metres, words) {
-  if (metres === null) return `${grouped(length, length < 1 ? 2 : 0)}${THIN}${length === 1 ? words.pixel : words.pixels}`;
-  if (length >= 1000) return `${grouped(length / 1000, 0)}${THIN}km`;
-  if (length >= 1) return `${grouped(length, length % 1 ? 1 : 0)}${THIN}m`;
-  return `${grouped(length * 100, length < 0.01 ? 1 : 0)}${THIN}cm`;
-}
-
-/** Longitude and latitude of a pixel from the corners of the scene, bilinear; exact enough to read. */
-function lonlat(scene, col, row) {
-  const { corners, bounds, grid } = scene;
-  if (!bounds && !corners) return null;
-  const u = col / grid.width;
-  const v = row / grid.height;
-  const [w, s, e, n] = bounds || [];
-  const [nw, ne, se, sw] = corners || [[w, n], [e, n], [e, s], [w, s]];
-  return [0, 1].map((k) => (1 - v) * ((1 - u) * nw[k] + u * ne[k]) + v * ((1 - u) * sw[k] + u * se[k]));
-}
-
-const degrees = (value, digits, letters) => `${Math.abs(value).toFixed(digits)}° ${value < 0 ? letters[1] : letters[0]}`;
 
 export function start(app) {
   const { store, view, keys, panel } = app;
@@ -87,7 +49,7 @@ export function start(app) {
   let at = null;
   let waiting = 0;
 
-  const forms = (scene) => (scene.grid.pixel || !scene.grid.crs ? ["pixel"] : scene.bounds || scene.corners ? ["crs", "lonlat", "pixel"] : ["crs", "pixel"]);
+  const forms = (scene) => (scene.grid.pixel || !scene.grid.crs ? ["pixel"] : scene.grid.lonlat ? ["crs", "lonlat", "pixel"] : ["crs", "pixel"]);
 
   function next() {
     const list = forms(store.state.scene);
@@ -98,14 +60,16 @@ export function start(app) {
   function parts(scene, col, row) {
     if (form === "pixel") return [words.row(grouped(Math.floor(row))), words.column(grouped(Math.floor(col)))];
     if (form === "lonlat") {
-      const [lon, lat] = lonlat(scene, col, row);
+      const place = lonlat(scene.grid, col, row);
+      if (!place) return [words.off];
+      const [lon, lat] = place;
       const digits = scene.grid.metres ? Math.max(2, Math.min(7, Math.round(6 - Math.log10(scene.grid.metres)))) : 5;
       return [degrees(lat, digits, "NS"), degrees(lon, digits, "EW")];
     }
     const [x, y] = toScene(scene.grid.affine, col, row);
     const side = Math.abs(scene.grid.affine[0]);
     const digits = Math.max(0, Math.min(7, Math.ceil(-Math.log10(side))));
-    if (scene.grid.geographic ?? Math.abs(side) < 0.05) return [degrees(y, digits, "NS"), degrees(x, digits, "EW")];
+    if (scene.grid.geographic) return [degrees(y, digits, "NS"), degrees(x, digits, "EW")];
     return [`${grouped(x, digits)}\u00a0E`, `${grouped(y, digits)}\u00a0N`];
   }
 
@@ -120,7 +84,7 @@ export function start(app) {
     const inside = spot.col >= 0 && spot.row >= 0 && spot.col < scene.grid.width && spot.row < scene.grid.height;
     place.textContent = inside ? parts(scene, spot.col, spot.row).join("\u2002") : words.off;
     place.disabled = !inside;
-    turn.textContent = form === "lonlat" ? "WGS 84" : form === "pixel" ? words.pixels : scene.grid.crs;
+    turn.textContent = form === "lonlat" ? "WGS 84" : form === "pixel" ? words.pixels : crsName(scene.grid.crs);
     turn.title = forms(scene).length > 1 ? words.turn[form] : words.turnPixel;
     turn.disabled = forms(scene).length < 2;
     place.setAttribute("aria-label", `${words.copy}: ${place.textContent}`);

@@ -21,7 +21,7 @@ export function start(app) {
   const { store, api, keys } = app;
   const host = document.getElementById("strip");
   const say = words.strip;
-  const state = { dates: [], times: [], series: null, asked: 0, table: false, resting: 0, index: null };
+  const state = { dates: [], times: [], series: null, asked: 0, tries: 0, table: false, resting: 0, index: null };
 
   const title = el("h2", {}, say.title);
   const remark = el("span", { class: "sub" });
@@ -266,7 +266,8 @@ export function start(app) {
     return runs;
   }
 
-  async function fetchSeries() {
+  async function fetchSeries(again = false) {
+    if (again !== true) state.tries = 0;
     const { scene, pixel, show } = store.state;
     const asked = (state.asked += 1);
     if (!scene || !pixel || state.dates.length < 2) {
@@ -279,14 +280,21 @@ export function start(app) {
     try {
       const found = await api.get("api/series", { scene: scene.id, col: pixel.col, row: pixel.row, index: index.id });
       if (asked !== state.asked) return;
-      const span = Number.isFinite(found.hi) && Number.isFinite(found.lo) ? found.hi - found.lo : 1;
-      state.series = { ...found, title: index.title, name: index.name, digits: Math.min(3, digits(span)) };
-      if (found.name) state.series.name = found.name;
+      state.series = { ...found, title: index.title, name: index.name, digits: decimals(found) };
+      if (found.class?.pending && (state.tries += 1) <= 4) setTimeout(() => asked === state.asked && fetchSeries(true), 500 * state.tries);
+      if (found.class?.pending) state.series.class = null;
     } catch (error) {
       if (asked !== state.asked) return;
       state.series = { title: index.title, name: index.name, problem: error.got ? `${error.rule}: ${error.got}` : say.failed };
     }
     draw();
+  }
+
+  function decimals(found) {
+    const seen = found.values.filter((value) => value !== null);
+    if (seen.every((value) => Number.isInteger(value))) return 0;
+    const span = Number.isFinite(found.hi) && Number.isFinite(found.lo) ? found.hi - found.lo : Math.max(...seen) - Math.min(...seen);
+    return Math.min(3, digits(span));
   }
 
   /** The index the series shows: the one on the map, else greenness, else the first band. */
@@ -296,10 +304,12 @@ export function start(app) {
     const found = one ?? shows.find((s) => s.index === "NDVI") ?? shows.find((s) => s.kind === "index");
     if (found) {
       const parts = /^(.*?)\s*\(([^)]+)\)$/.exec(found.name);
-      return { id: found.id, title: parts ? parts[1] : found.name, name: parts ? parts[2] : "" };
+      const title = parts ? parts[1] : found.name;
+      return { id: found.id, title: title[0].toUpperCase() + title.slice(1), name: parts ? parts[2] : "" };
     }
     const band = scene.bands?.[0];
-    return { id: band?.id, title: band?.name ?? band?.id ?? say.index, name: band?.id === band?.name ? "" : band?.id };
+    const title = band?.name ?? band?.id ?? say.index;
+    return { id: band?.id, title: title[0].toUpperCase() + title.slice(1), name: band?.id?.toLowerCase() === title.toLowerCase() ? "" : band?.id };
   }
 
   function nearest(event) {
