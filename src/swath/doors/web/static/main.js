@@ -16,7 +16,7 @@ import { words } from "./words.js";
 const root = document.documentElement;
 const get = (id) => document.getElementById(id);
 const MODES = ["look", "map", "find", "compare"];
-const ORDER = ["layers", "show", "strip", "dock", "scenes", "labels", "classes", "draw", "result", "sample", "find", "compare", "ask", "export"];
+const ORDER = ["layers", "show", "strip", "dock", "scenes", "labels", "classes", "draw", "mapping", "result", "sample", "find", "compare", "ask", "export"];
 
 const keys = makeKeys();
 const api = makeApi(words.api);

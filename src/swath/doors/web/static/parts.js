@@ -7,3 +7,8 @@ export * as scenes from "./scenes.js";
 export * as sample from "./sample.js";
 export * as hover from "./hover.js";
 export * as export from "./export.js";
+export * as labels from "./labels.js";
+export * as classes from "./classes.js";
+export * as draw from "./draw.js";
+export * as mapping from "./mapping.js";
+export * as result from "./result.js";
