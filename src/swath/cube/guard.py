@@ -16,7 +16,7 @@ from swath.errors import FormatError
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
-__all__ = ["check_declared", "check_file", "check_path", "readable"]
+__all__ = ["check_declared", "check_file", "check_path", "leads_out", "readable"]
 
 FOLDERS: tuple[str, ...] = ()  # where the child process for untrusted files may read; anywhere where there are none
 
@@ -31,7 +31,7 @@ DRIVER_STRING = re.compile(r"^[A-Za-z][A-Za-z0-9_]{2,}:(?!//)")
 def check_path(path: str, *, safe: bool = False) -> None:
     """Refuse what is no plain path or URL: GDAL's virtual file systems and driver strings, pipes and devices.
 
-    safe: refuse URLs, `..` and links out of the folder as well. Raises FormatError.
+    safe: refuse URLs, and links that lead out of the folder in which they lie. Raises FormatError.
     """
     name = str(path)
     if "\0" in name or name.startswith("/vsi") or name.lstrip().startswith("<"):
@@ -61,10 +61,20 @@ def check_path(path: str, *, safe: bool = False) -> None:
         raise FormatError(
             rule="the path must exist and be readable", got=f"{name}: {error.strerror}", remedy="check the spelling"
         ) from error
+    if safe and leads_out(name):
+        raise FormatError(
+            rule="with --safe a link stays in its folder", got=name, remedy="name the file that it leads to"
+        )
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise FormatError(
             rule="a scene is a file or a folder", got=f"{name}, a pipe, socket or device", remedy="give a plain file"
         )
+
+
+def leads_out(path: str) -> bool:
+    """Whether a path is a link that leads out of the folder in which it lies."""
+    home = os.path.realpath(os.path.dirname(os.path.abspath(path)))
+    return os.path.islink(path) and os.path.commonpath([os.path.realpath(path), home]) != home
 
 
 def readable(path: str) -> bool:
@@ -83,9 +93,10 @@ def check_file(path: str, *, safe: bool = False) -> None:
         raise FormatError(rule="a raster file holds something", got=f"{path}, an empty file", remedy="fetch it again")
     with open(path, "rb") as file:
         start = file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not start.startswith(b"<"):
+    # GDAL goes by content, not by name: XML may be a VRT, a web service or a query, whatever the suffix says; and it takes
+    # a text for a VRT that has the word anywhere near its start.
+    if not start.startswith(b"<") and b"<VRTDataset" not in start:
         return
-    # GDAL goes by content, not by name: XML may be a VRT, a web service or a query, whatever the suffix says.
     if b"<VRTDataset" not in start:
         raise FormatError(
             rule="a raster file holds pixels", got=f"{path}, an XML text", remedy="give the image that it describes"

@@ -143,7 +143,7 @@ def _argument(name: str, value: Any, roots: Roots, reads: list[Admitted]) -> Any
             got=f"{name}: a {type(value).__name__}",
             remedy="give one",
         )
-    if "\0" in value or len(value) > 20_000:
+    if name not in FILES and ("\0" in value or len(value) > 20_000):
         raise SwathError(rule="texts are plain", got=f"{name}: {len(value)} characters", remedy="give a shorter one")
     if name == "encoder" and not _ENCODER.fullmatch(value):
         raise SwathError(

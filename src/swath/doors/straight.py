@@ -11,13 +11,15 @@ import os
 import re
 import sqlite3
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from swath.doors.roots import Roots
 from swath.errors import FormatError, SwathError
+from swath.tools.job import FILES
 
-__all__ = ["straight"]
+__all__ = ["named", "straight"]
 
 _KINDS = (
     (b"II*\0", "tiff"), (b"MM\0*", "tiff"), (b"II+\0", "tiff"), (b"MM\0+", "tiff"), (b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"),
@@ -57,7 +59,6 @@ _RASTERS = (
     ".npy",
 )
 _CHAIN = re.compile(rb"gdal_streamed_alg|<VRTDataset|<OGRVRT|STACTA|\"proj:transform\"", re.I)
-_LINKED_CRS = re.compile(rb"\"(?:type)\"\s*:\s*\"(?:link|url|ogc)\"", re.I)
 _SHAPE_MEMBERS = (
     ".shp",
     ".shx",
@@ -78,15 +79,39 @@ _SCANNED = 4 * 2**20
 _MEMBERS = 200_000
 
 
-def straight(path: Path, roots: Roots, *, scene: bool = True) -> None:
-    """Refuse what sends a reader elsewhere. scene: the file is opened by the guarded reader for scenes. Raises FormatError."""
+def straight(path: Path, roots: Roots, *, scene: bool = True, runs: bool = True) -> None:
+    """Refuse what sends a reader elsewhere. Raises FormatError.
+
+    scene: the file is opened by the guarded reader for scenes. runs: a run.json must name nothing outside.
+    """
     if path.is_dir():
-        _folder(path, roots, scene)
+        _folder(path, roots, scene, runs)
         return
     _file(path, roots, scene=scene)
     _beside(path, roots)
-    if path.name == "run.json":
+    if path.name == "run.json" and runs:
         _own(path, roots)
+
+
+def named(arguments: Mapping[str, Any]) -> None:
+    """The same for the files that a command with --safe names beside its scenes: labels, maps, models. Raises FormatError."""
+    from swath.cube.guard import leads_out
+
+    for name, value in arguments.items():
+        if name not in FILES or name in ("paths", "scenes", "since", "run", "replay"):
+            continue
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            path = Path(str(one).partition("#")[0]) if isinstance(one, (str, Path)) else None
+            if path is None or not path.exists():
+                continue
+            if leads_out(str(path)):
+                raise FormatError(
+                    rule="with --safe a link stays in its folder",
+                    got=str(path),
+                    remedy="name the file that it leads to",
+                )
+            folder = path.resolve() if path.is_dir() else path.resolve().parent
+            straight(path.resolve(), Roots([folder]), scene=False, runs=False)
 
 
 def _refused(path: Path, roots: Roots, why: str = "") -> FormatError:
@@ -97,7 +122,7 @@ def _refused(path: Path, roots: Roots, why: str = "") -> FormatError:
     )
 
 
-def _folder(path: Path, roots: Roots, scene: bool) -> None:
+def _folder(path: Path, roots: Roots, scene: bool, runs: bool) -> None:
     """Every link in a folder stays in it; what looks like an image is one; its run.json names nothing outside."""
     count = 0
     waiting = [os.fspath(path)]
@@ -114,7 +139,7 @@ def _folder(path: Path, roots: Roots, scene: bool) -> None:
                     waiting.append(member.path)
                 elif not member.is_file():
                     raise _refused(path, roots, "a pipe, socket or device")
-                elif member.name == "run.json":
+                elif member.name == "run.json" and runs:
                     _own(inner, roots)
                 elif member.name.lower().endswith((*_RASTERS, ".vrt", ".wms", ".aux.xml", ".ovr", ".msk", ".gpkg")):
                     _file(inner, roots, scene=scene)
@@ -130,7 +155,11 @@ def _file(path: Path, roots: Roots, *, scene: bool) -> None:
         if re.search(rb"OVERVIEW_FILE|SourceFilename|VRTDataset|MASK_FILE|<!", path.read_bytes()[:_SCANNED]):
             raise _refused(path, roots)
         return
-    if text.startswith(b"<") or name.endswith((".vrt", ".wms", ".gdalg.json")):
+    if (
+        text.startswith(b"<")
+        or (not kind and b"<VRTDataset" in start)
+        or name.endswith((".vrt", ".wms", ".gdalg.json"))
+    ):
         raise _refused(path, roots)
     if name.endswith((".ovr", ".msk")) and kind != "tiff":
         raise _refused(path, roots)
@@ -142,20 +171,16 @@ def _file(path: Path, roots: Roots, *, scene: bool) -> None:
         _zip(path, roots)
     elif not kind and name.endswith(_TEXTS):
         _text(path, roots)
-    elif not kind and name.endswith((".img", ".asc", ".bil", ".bip", ".dem")) and _printable(start):
-        raise _refused(path, roots, "a text")  # labels of planetary formats and headers name other files
+    elif not kind and not scene and name.endswith(_RASTERS) and not _plain_numbers(path, start):
+        raise _refused(path, roots, "no image by its first bytes")  # headers in words name other files
 
 
-def _printable(start: bytes) -> bool:
-    return bool(start) and all(b in b"\t\r\n\f" or 32 <= b < 127 for b in start[:512]) and not _numbers(start[:512])
+def _plain_numbers(path: Path, start: bytes) -> bool:
+    """Whether this is a grid of numbers in words, or bare numbers with an ENVI header beside them."""
+    from swath.cube import envi
 
-
-def _numbers(start: bytes) -> bool:
-    """Whether a text is a grid of numbers, with the six words that such grids begin with."""
-    return (
-        re.sub(rb"(?i)ncols|nrows|[xy]ll(?:corner|center)|cellsize|d[xy]|nodata_value|nan|[\s\d.eE+\-]", b"", start)
-        == b""
-    )
+    words = rb"(?i)ncols|nrows|[xy]ll(?:corner|center)|cellsize|d[xy]|nodata_value|nan|[\s\d.eE+\-]"
+    return re.sub(words, b"", start[:512]) == b"" or envi.claims(str(path))
 
 
 def _tiff(path: Path, roots: Roots) -> None:
@@ -180,11 +205,11 @@ def _text(path: Path, roots: Roots) -> None:
         found += file.read(65536)
     if _CHAIN.search(found) and not path.name.lower().endswith((".csv", ".md", ".html", ".log")):
         raise _refused(path, roots)
-    crs = found.find(b'"crs"')
-    while crs >= 0:
-        if _LINKED_CRS.search(found[crs : crs + 2000]):
+    from swath.sample.linked import linked_crs
+
+    with open(path, "rb") as file:
+        if path.name.lower().endswith("json") and linked_crs(file):
             raise _refused(path, roots, "a coordinate system to be fetched")
-        crs = found.find(b'"crs"', crs + 5)
 
 
 def _sqlite(path: Path, roots: Roots) -> None:
@@ -202,6 +227,8 @@ def _sqlite(path: Path, roots: Roots) -> None:
 
 def _zip(path: Path, roots: Roots) -> None:
     """A zip that is no scene holds a shapefile, or one file of labels; its members keep to themselves as well."""
+    from swath.sample.linked import linked_crs
+
     try:
         with zipfile.ZipFile(path) as file:
             members = [m for m in file.infolist() if not m.is_dir()]
@@ -217,8 +244,11 @@ def _zip(path: Path, roots: Roots) -> None:
                 xml = start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
                 if xml and not member.filename.lower().endswith((".shp.xml", ".qml", ".qmd", ".sld")):
                     raise _refused(path, roots)
-                if _CHAIN.search(start) or start.startswith(b"SQLite") or _LINKED_CRS.search(start):
+                if _CHAIN.search(start) or start.startswith(b"SQLite"):
                     raise _refused(path, roots)
+                with file.open(member) as opened:
+                    if linked_crs(opened):
+                        raise _refused(path, roots)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         if isinstance(error, SwathError):
             raise

@@ -152,6 +152,15 @@ def _guard_json(file: Path) -> None:
                     got=f"{file.name} with {deepest} levels",
                     remedy="this is no map data; give another file",
                 )
+    from swath.sample.linked import linked_crs
+
+    with _open(file) as stream:
+        if linked_crs(stream):
+            raise FormatError(
+                rule="a GeoJSON names its coordinate system, and links to none",
+                got=f"{file.name} whose crs is a link",
+                remedy="leave the member crs out, and give --crs",
+            )
 
 
 def _table(file: Path, xy: str | None, crs: str | None) -> Frame:
