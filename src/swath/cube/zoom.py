@@ -31,9 +31,9 @@ _KEPT = Kept(192 << 20)
 
 def zoom(source: Source, step: int) -> Source:
     """The source with pixels `step` times as large (a power of two). Raises what reading the source raises."""
-    if step <= 1:
-        return source
     own = _ZOOMS.get(type(source))
+    if step <= 1 and type(source) not in _SEEN_THROUGH:
+        return source
     return Strided(source, step) if own is None else own(source, step)
 
 
@@ -368,3 +368,18 @@ _ZOOMS: dict[type, Any] = {
     warped.Constant: _constant,
     Flagged: _flagged,
 }
+_SEEN_THROUGH = frozenset(
+    (
+        *(
+            stack.Stacked,
+            stack.CubeSource,
+            sources.Part,
+            sources.Physical,
+            sources.Times,
+            sources.Bands,
+            sources.Placed,
+        ),
+        *(warped.Mosaic, Flagged, series.Turned, series.Folded),
+    )
+)
+"""Trees of these are made anew at step 1 as well, without the cubes between them."""

@@ -25,6 +25,8 @@ WORKERS = max(2, min(4, os.cpu_count() or 2))
 """Tiles drawn at once."""
 ASKED = frozenset({"show", "date", "lo", "hi", "bands", "class", "on"})
 """What a tile may be asked with; on: another scene, whose grid the scene's image is drawn on."""
+CACHE = 192 << 20
+"""Bytes of decoded blocks that are kept: a series of a hundred dates at one place fits."""
 FOR_GOOD = b"private, max-age=31536000, immutable"
 MOST_ZOOM = 30
 Receive = Any
@@ -103,6 +105,9 @@ def _place(params: Mapping[str, str]) -> tuple[int, int, int]:
 
 def routes(session: Session) -> list[Route]:
     """The tiles of a session's layers."""
+    from swath.cube import gdal
+
     session.layers.scenes = session.scenes
+    gdal.CACHE = max(gdal.CACHE, CACHE)
     tiles = Tiles(session.layers, lambda error: refused(error, session.roots))
     return [Route("/tiles/{layer}/{rev}/{z}/{x}/{y}", tiles, methods=["GET"])]

@@ -1,0 +1,137 @@
+"""`GET api/still`: several layers of one view in one PNG, where the browser cannot draw a map and for exports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.routing import Route
+
+from swath.doors.web import draw
+from swath.doors.web.answers import text, whole
+from swath.doors.web.layers import Raster
+from swath.errors import SwathError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from swath.doors.web.session import Session
+
+__all__ = ["composed", "routes", "still"]
+
+LARGEST = 8192
+MOST = 16_000_000
+"""Pixels of one picture."""
+LAYERS = 24
+Window = tuple[float, float, float, float]
+
+
+def still(session: Session, asked: Mapping[str, str]) -> bytes:
+    """PNG of a view. asked: scene, window (r0,r1,c0,c1), width, height, layers (JSON, the lowest first, or ids).
+
+    Raises Missing, SwathError.
+    """
+    scene = session.scenes.get(asked.get("scene"))
+    width, height = (whole(asked, n, low=1, high=LARGEST) for n in ("width", "height"))
+    if width * height > MOST:
+        raise SwathError(rule="a picture has at most 16 megapixels", got=f"{width} x {height}", remedy="ask for fewer")
+    window = _window(asked.get("window"), scene.view.shape)
+    pixels = composed(session, scene.id, window, (height, width), _layers(asked.get("layers"), scene.id))
+    return draw.png(pixels, 3)
+
+
+def composed(
+    session: Session, scene: str, window: Window, size: tuple[int, int], layers: Sequence[Mapping[str, Any]]
+) -> np.ndarray:
+    """(height, width, 4) uint8: layers {id, opacity, show, date, lo, hi, bands, class} laid over one another, the lowest
+    first. Raises Missing, SwathError.
+    """
+    from swath.doors.web.chip import resized
+    from swath.doors.web.picture import raster_pixels, scene_pixels
+
+    out = np.zeros((*size, 4), np.float32)
+    base = session.scenes.get(scene)
+    for one in layers:
+        key = text(one, "id", most=64)
+        layer = session.layers.get(key)
+        asked = {k: str(v) for k, v in one.items() if k not in ("id", "opacity") and v is not None}
+        if not isinstance(layer, Raster):
+            planes = session.layers.planes(key) if key == scene else session.layers.over(key, scene)
+            drawn = resized(
+                lambda part, layer=layer, planes=planes, asked=asked: scene_pixels(layer, planes, part, asked),
+                base.view.shape, window, size,
+            )  # fmt: skip
+        else:
+            if layer.scene != scene:
+                continue
+            planes = session.layers.planes(key)
+
+            def flat(part: Any, layer: Raster = layer, planes: Any = planes, asked: Any = asked) -> np.ndarray | None:
+                made = raster_pixels(layer, planes, part, asked)
+                if isinstance(made, tuple):
+                    coloured: np.ndarray = made[1][made[0]]
+                    return coloured
+                return made
+
+            drawn = resized(flat, base.view.shape, window, size)
+        _over(out, drawn, _opacity(one))
+    return np.rint(out).astype(np.uint8)
+
+
+def _over(out: np.ndarray, drawn: np.ndarray, opacity: float) -> None:
+    """Lay a picture over what is there, in place (Porter & Duff 1984, "over")."""
+    alpha = drawn[..., 3].astype(np.float32) / 255.0 * opacity
+    below = out[..., 3] / 255.0 * (1 - alpha)
+    total = alpha + below
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mixed = (drawn[..., :3] * alpha[..., None] + out[..., :3] * below[..., None]) / total[..., None]
+    out[..., :3] = np.where(total[..., None] > 0, mixed, 0)
+    out[..., 3] = total * 255.0
+
+
+def _opacity(one: Mapping[str, Any]) -> float:
+    value = one.get("opacity", 1.0)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise SwathError(rule="an opacity lies between 0 and 1", got=repr(value)[:20], remedy="leave it out for 1")
+    return float(value)
+
+
+def _window(given: str | None, shape: tuple[int, int]) -> Window:
+    if not given:
+        return (0.0, float(shape[0]), 0.0, float(shape[1]))
+    wrong = SwathError(rule="a window is r0,r1,c0,c1 in pixels", got=given[:60], remedy="e.g. window=0,512,0,768")
+    try:
+        r0, r1, c0, c1 = (float(v) for v in given.split(","))
+    except ValueError as error:
+        raise wrong from error
+    if not all(abs(v) < 1e9 for v in (r0, r1, c0, c1)) or r1 <= r0 or c1 <= c0:
+        raise wrong
+    return (r0, r1, c0, c1)
+
+
+def _layers(given: str | None, scene: str) -> list[dict[str, Any]]:
+    if not given:
+        return [{"id": scene}]
+    if not given.lstrip().startswith("["):
+        return [{"id": key} for key in given.split(",")[:LAYERS] if key]
+    wrong = SwathError(rule="layers are a list of {id, opacity, ...}", got="something else", remedy="send JSON")
+    try:
+        found = json.loads(given)
+    except ValueError as error:
+        raise wrong from error
+    if not isinstance(found, list) or len(found) > LAYERS or not all(isinstance(one, dict) for one in found):
+        raise wrong
+    return found
+
+
+def routes(session: Session) -> list[Route]:
+    """`GET api/still`."""
+
+    async def told(request: Request) -> Response:
+        return Response(await run_in_threadpool(still, session, dict(request.query_params)), media_type="image/png")
+
+    return [Route("/api/still", told, methods=["GET"])]
