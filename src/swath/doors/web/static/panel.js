@@ -66,13 +66,12 @@ export function makePanel(words) {
 
   /** Sections of the left panel by `order`: layers 10, classes 20, tools 30, maprun 90 (at the bottom). */
   function section(id, { title = null, remark = "", order = 50, icons = [] } = {}) {
-    const host = document.getElementById("left-body");
+    const host = document.getElementById(order >= 90 ? "left-foot" : "left-body");
     const head = title ? el("div", { class: "head" }, el("h2", {}, title), el("span", { class: "sub" }, remark), el("span", { class: "grow" }), icons) : null;
     const body = el("div", { class: "section-body" });
     const root = el("div", { class: "section", id, dataset: { order } }, head, body);
     const after = [...host.children].find((other) => Number(other.dataset.order) > order);
     host.insertBefore(root, after || null);
-    root.classList.toggle("bottom", order >= 90);
     return { root, head, body, remark: (text) => head && (head.querySelector(".sub").textContent = text) };
   }
 

@@ -1,7 +1,6 @@
 // On the map: zoom buttons, scale bar, the position read-out, keys that move the map, the cross for the keyboard.
 
-import { el, fill, icon } from "./dom.js";
-import { cross } from "./map.js";
+import { el, fill, icon, svg } from "./dom.js";
 import { THIN, crsName, degrees, grouped, lengthWords, lonlat, scaleBar } from "./measure.js";
 import { toScene } from "./url.js";
 
@@ -131,17 +130,23 @@ function keyboard({ store, view, keys, words: all }, zoom, words) {
   const mark = document.getElementById("cross");
   const ready = () => store.state.phase === "ready";
   const onMap = () => ready() && map.getCanvas() === document.activeElement;
-  fill(mark, cross());
+  const lines = "M1 22h14M29 22h14M22 1v14M22 29v14";
+  fill(mark, svg("svg", { width: 44, height: 44, viewBox: "0 0 44 44" }, svg("path", { class: "case", d: lines }), svg("path", { class: "mark", d: lines })));
   const showCross = () => {
-    const seen = onMap() && map.getCanvas().matches(":focus-visible");
-    mark.hidden = !seen;
+    mark.hidden = !(onMap() && document.documentElement.dataset.input === "keys");
     const p = view.padding;
     mark.style.left = `calc(50% + ${(p.left - p.right) / 2}px)`;
     mark.style.top = `calc(50% + ${(p.top - p.bottom) / 2}px)`;
   };
   map.getCanvas().addEventListener("focus", showCross);
   map.getCanvas().addEventListener("blur", showCross);
-  addEventListener("keydown", () => onMap() && showCross());
+  // Whoever moves by keys sees where Enter acts; a pointer shows it by itself.
+  const input = (kind) => {
+    document.documentElement.dataset.input = kind;
+    showCross();
+  };
+  addEventListener("keydown", (event) => /^(Tab|Arrow|Enter)/.test(event.key) && input("keys"), true);
+  addEventListener("pointerdown", () => input("pointer"), true);
 
   const steps = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
   for (const [key, [dx, dy]] of Object.entries(steps)) {
