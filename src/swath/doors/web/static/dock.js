@@ -3,6 +3,7 @@ import { copy, csv, glyph, mark, number, SHAPES } from "./chart.js";
 import { el, fill, iconButton, svg } from "./dom.js";
 import { asBlocks, asTable, colour, decimalsOf, drawSpectrum, isFew, placeOf, snapped, unitOf } from "./spectrum.js";
 import { foot, TABLE } from "./strip.js";
+import { fromScene } from "./url.js";
 import { words } from "./words.js";
 
 const PINS = 6;
@@ -18,7 +19,6 @@ export function start(app) {
   const title = el("h2", {}, say.title);
   const remark = el("span", { class: "sub" });
   const size = el("select", { class: "quiet", "aria-label": say.size, onchange: resize });
-  for (const [value, label] of say.sizes) size.append(el("option", { value }, label));
   const tool = (d, label, act, more = {}) =>
     el("button", { class: "ghost square", type: "button", title: label, "aria-label": label.split(" (")[0], onclick: act, ...more }, glyph(d));
   const keep = tool(PIN, say.keep, pin);
@@ -43,7 +43,7 @@ export function start(app) {
     const few = Boolean(point) && isFew(point.values);
     title.textContent = few ? say.values : say.title;
     remark.textContent = point && !few ? unitOf(point.values) : "";
-    size.value = state.size;
+    sizes();
     const drawn = point && point.values.some((one) => one.value !== null);
     const listing = state.table || few;
     chart.classList.toggle("away", listing || !drawn);
@@ -122,6 +122,33 @@ export function start(app) {
     state.said = setTimeout(() => state.point && (remark.textContent = unitOf(state.point.values)), 2500);
   }
 
+  /** Rings of the polygons that are drawn, as columns and rows of the view. */
+  function rings() {
+    const { labels, scene } = store.state;
+    const drawn = Array.isArray(labels) ? labels : (labels?.labels ?? []);
+    const affine = scene?.grid.pixel ? [1, 0, 0, 0, 1, 0] : scene?.grid.affine;
+    return drawn.filter((one) => one.geometry?.type === "Polygon").map((one) => one.geometry.coordinates[0].map(([x, y]) => fromScene(affine, x, y)));
+  }
+
+  function sizes() {
+    const some = rings().length > 0;
+    if (!some && state.size === "polygon") state.size = "1";
+    const offered = say.sizes.filter(([value]) => value !== "polygon" || some);
+    if (size.options.length !== offered.length) fill(size, offered.map(([value, label]) => el("option", { value }, label)));
+    size.value = state.size;
+  }
+
+  /** The ring that a place lies in, the smallest of several. */
+  function ringAt({ col, row }) {
+    const within = (ring) =>
+      ring.reduce((odd, [x, y], i) => {
+        const [u, v] = ring[(i || ring.length) - 1];
+        return y > row !== v > row && col < ((u - x) * (row - y)) / (v - y) + x ? !odd : odd;
+      }, false);
+    const area = (ring) => Math.abs(ring.reduce((sum, [x, y], i) => sum + x * ring[(i + 1) % ring.length][1] - ring[(i + 1) % ring.length][0] * y, 0));
+    return rings().filter(within).sort((a, b) => area(a) - area(b))[0] ?? null;
+  }
+
   function resize() {
     state.size = size.value;
     fetchPoint();
@@ -136,10 +163,19 @@ export function start(app) {
       draw();
       return;
     }
+    const ring = state.size === "polygon" ? ringAt(pixel) : null;
+    if (state.size === "polygon" && !ring) {
+      state.point = null;
+      state.problem = say.outside;
+      draw();
+      return;
+    }
     draw();
     state.abort = new AbortController();
     try {
-      const params = { scene: scene.id, col: pixel.col, row: pixel.row, size: state.size, date, map: store.state.map };
+      const corners = ring && ring.slice(0, 400).flat().map((v) => Number(v.toFixed(2)));
+      const place = ring ? { ring: corners } : { size: state.size };
+      const params = { scene: scene.id, col: pixel.col, row: pixel.row, ...place, date, map: store.state.map };
       const point = await api.get("api/point", params, { signal: state.abort.signal });
       if (asked !== state.asked) return;
       state.point = point;
@@ -202,6 +238,7 @@ export function start(app) {
     state.band = null;
   });
   store.on(["pixel", "scene", "date", "map"], () => (store.state.dragging ? null : fetchPoint()));
+  store.on(["labels"], () => open() && sizes());
   store.on(["dragging"], () => (store.state.dragging ? null : fetchPoint()));
   new ResizeObserver(() => open() && draw()).observe(chart);
   app.dock = { open, close: () => store.set({ pixel: null }) };
