@@ -17,16 +17,14 @@ import numpy as np
 from swath.cube import gdal, series, sources, stack, warp, warped
 from swath.cube.flagged import Flagged
 from swath.cube.geotiff import MaskSource, RasterSource
-from swath.cube.kept import Kept
 from swath.cube.lazy import ArraySource, Source
+from swath.cube.look import look
 from swath.cube.under import source_of
 from swath.errors import FormatError
 
 __all__ = ["Nearest", "Overview", "Strided", "zoom"]
 
 _READ = 2048  # rows and columns that are read for one window before the whole is looked at coarsely instead
-_WHOLE = 1024  # side of the coarse look at a whole scene
-_KEPT = Kept(192 << 20)
 
 
 def zoom(source: Source, step: int) -> Source:
@@ -75,40 +73,17 @@ class Strided:
         return part[:, :, y - y[0]][:, :, :, x - x[0]]
 
     def _coarse(self, dates: Sequence[int], bands: Sequence[int], y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """From a look at the whole, at most 1024 pixels a side; each date and band of it is made once."""
+        """From a look at the whole."""
         _, _, height, width = self.source.shape
-        shrink = max(1.0, max(height, width) / _WHOLE)
-        high, wide = max(1, round(height / shrink)), max(1, round(width / shrink))
         out = np.empty((len(dates), len(bands), len(y), len(x)), self.dtype)
-        own = _Same(self.source)
         for i, d in enumerate(dates):
-            looks = {b: look for b in bands if (look := _KEPT.get((own, d, b))) is not None}
-            missing = [b for b in bands if b not in looks]
-            if missing:
-                made = sources.coarse(self.source, [d], missing, high, wide)[0]
-                for b, look in zip(missing, made, strict=True):
-                    looks[b] = np.ascontiguousarray(look)
-                    _KEPT.put((own, d, b), looks[b])
-            rows = np.minimum((y + 0.5) * high / height, high - 1).astype(int)
-            columns = np.minimum((x + 0.5) * wide / width, wide - 1).astype(int)
+            looks = look(self.source, d, bands)
             for k, b in enumerate(bands):
+                high, wide = looks[b].shape
+                rows = np.minimum((y + 0.5) * high / height, high - 1).astype(int)
+                columns = np.minimum((x + 0.5) * wide / width, wide - 1).astype(int)
                 out[i, k] = looks[b][rows][:, columns]
         return out
-
-
-class _Same:
-    """A source as a key: equal to itself alone, however large the tree beneath it is."""
-
-    __slots__ = ("source",)
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.source is self.source
-
-    def __hash__(self) -> int:
-        return id(self.source)
 
 
 def _middles(part: slice, step: int, size: int) -> np.ndarray:

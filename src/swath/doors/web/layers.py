@@ -123,6 +123,22 @@ class Layers:
         """Records of the rasters over a scene."""
         return [self.record(k) for k, _ in self.lying_on(scene)]
 
+    def grown(self, source: Source, share: float) -> list[dict[str, Any]]:
+        """Records of the scenes whose file is being looked at from end to end: drawn anew as more of it has been read."""
+        from swath.cube.look import holds
+
+        with self._lock:
+            keys = [key for (key, _), planes in self._planes.items() if holds(planes.values, source)]
+        found = []
+        for key in keys:
+            layer = self._rasters.get(key) or (self.scenes.get(key) if self.scenes is not None else None)
+            if layer is None or isinstance(layer, Raster):
+                continue
+            record = self.image(layer)
+            record["tiles"] = record["tiles"].replace(layer.rev, f"{layer.rev}-{round(share * 100)}")
+            found.append({**record, "note": "" if share >= 1 else said_slow(share)})
+        return found
+
     def lying_on(self, scene: str) -> list[tuple[str, Raster]]:
         """(id, raster) of everything over a scene, the oldest first."""
         with self._lock:
@@ -209,6 +225,11 @@ class Layers:
 
 def _no_layer() -> Missing:
     return Missing(rule="a layer is one of those on the map", got="no such layer", remedy="load the page again")
+
+
+def said_slow(share: float) -> str:
+    """Why a scene seen from afar is not whole yet."""
+    return f"The file has no overviews: it is read once from end to end, {share:.0%} so far"
 
 
 def legend(layer: Raster) -> Any:

@@ -16,6 +16,7 @@ from swath.errors import SwathError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from swath.cube.lazy import Source
     from swath.doors.web.layers import Layers
     from swath.doors.web.session import Session
 
@@ -60,7 +61,7 @@ class Tiles:
             answer = self._refused(error)
             await answer(scope, receive, send)
             return
-        kept = FOR_GOOD if rev == params["rev"] else b"no-store"
+        kept = FOR_GOOD if rev == params["rev"].partition("-")[0] else b"no-store"
         headers = [(b"cache-control", kept)]
         body = b""
         if made is not None:
@@ -70,10 +71,12 @@ class Tiles:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     def _draw(self, key: str, z: int, x: int, y: int, asked: dict[str, str]) -> tuple[tuple[bytes, str] | None, str]:
+        from swath.cube.look import pending
         from swath.doors.web.picture import tile_of
 
         rev = self._layers.get(key).rev
-        return tile_of(self._layers, key, z, x, y, asked), rev
+        made = tile_of(self._layers, key, z, x, y, asked)
+        return made, "" if pending(self._layers.planes(key).values) else rev
 
     async def _turn(self, receive: Receive) -> bool:
         """Wait for a free thread; False when the client left meanwhile."""
@@ -105,9 +108,15 @@ def _place(params: Mapping[str, str]) -> tuple[int, int, int]:
 
 def routes(session: Session) -> list[Route]:
     """The tiles of a session's layers."""
-    from swath.cube import gdal
+    from swath.cube import gdal, look
 
     session.layers.scenes = session.scenes
     gdal.CACHE = max(gdal.CACHE, CACHE)
+
+    def grown(source: Source, share: float) -> None:
+        for record in session.layers.grown(source, share):
+            session.events.send("layers", record)
+
+    look.listeners.append(grown)
     tiles = Tiles(session.layers, lambda error: refused(error, session.roots))
     return [Route("/tiles/{layer}/{rev}/{z}/{x}/{y}", tiles, methods=["GET"])]
