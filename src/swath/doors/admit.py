@@ -47,6 +47,32 @@ class Call:
     reads: tuple[Admitted, ...]
     out: Path | None
 
+    def unchanged(self, roots: Roots) -> bool:
+        """Whether what was read is what was admitted; if not, nothing may be told, and what was written is taken away."""
+        try:
+            for one in self.reads:
+                if not roots.still(one):
+                    break
+                straight(one.path, roots)
+            else:
+                return True
+        except (SwathError, OSError):
+            pass  # what has changed so that it would be refused now
+        self._withdraw()
+        return False
+
+    def _withdraw(self) -> None:
+        import shutil
+
+        for name in WRITES:
+            path = Path(str(self.arguments[name])) if self.arguments.get(name) else None
+            if path is None or path.is_symlink():
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
 
 def offered() -> list[str]:
     """The verbs that a door offers."""

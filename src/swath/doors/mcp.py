@@ -135,11 +135,12 @@ async def _carry_out(ctx: Any, call: Call, work: Jobs, roots: Roots) -> Job:
 
 
 def _answer(types: Any, call: Call, job: Job, roots: Roots) -> Any:
-    if job.error is not None:
+    unchanged = call.unchanged(roots)
+    if job.error is not None and unchanged:
         raise job.error
-    if job.state != "done":
+    if job.state != "done" and unchanged:
         raise SwathError(rule="a call runs to its end", got=job.state, remedy="call again: finished windows are kept")
-    if not all(roots.still(one) for one in call.reads):
+    if not unchanged:
         roots.admit("")  # what was read is not what was admitted: nothing of it is told
     results = job.result if isinstance(job.result, (list, tuple)) else [job.result]
     records = [roots.hide(r.to_json()) for r in results]

@@ -61,7 +61,7 @@ def _start(session: Session, verb: str, arguments: dict[str, Any]) -> dict[str, 
     call = admit(verb, arguments, session.roots)
 
     def done(result: Any) -> dict[str, Any]:
-        if not all(session.roots.still(one) for one in call.reads):
+        if not call.unchanged(session.roots):
             raise Missing(rule="files stay what they were while a verb reads them", got="another", remedy="ask again")
         results = result if isinstance(result, (list, tuple)) else [result]
         records = [r.to_json() for r in results]
