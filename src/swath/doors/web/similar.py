@@ -45,7 +45,7 @@ def routes(session: Session) -> list[Route]:
     async def similar(request: Request) -> Response:
         given = await body(request)
         scene = session.scenes.get(text(given, "scene", ""))
-        date = scene.date(text(given, "date", "") or None)
+        date = scene.date(text({"date": given.get("date") or ""}, "date"))
         word = text(given, "encoder", "auto", most=40)
         if word not in _ASKED:
             raise SwathError(

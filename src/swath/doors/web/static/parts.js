@@ -12,3 +12,5 @@ export * as classes from "./classes.js";
 export * as draw from "./draw.js";
 export * as mapping from "./mapping.js";
 export * as result from "./result.js";
+export * as find from "./find.js";
+export * as ask from "./ask.js";
