@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 
 def test_a_scene_opens_by_name_and_tells_what_it_is(opened):
     record = opened.get("/api/scenes/s1").json()
@@ -24,3 +26,158 @@ def test_missing_and_forbidden_scenes_read_the_same(door):
     answers = [door.post("/api/scenes", {"names": [name]}) for name in ("no.tif", "/etc/passwd", "../x.tif")]
     assert {a.status_code for a in answers} == {404}
     assert len({a.text for a in answers}) == 1
+
+
+def test_the_same_scene_twice_is_one_scene(opened):
+    again = opened.post("/api/scenes", {"names": ["field.tif"]})
+    assert again.json()["id"] == "s1"
+    assert len(opened.get("/api/state").json()["scenes"]) == 1
+
+
+def test_a_file_that_changes_is_another_revision_of_the_same_scene(opened, make_scene):
+    before = opened.get("/api/scenes/s1").json()
+    make_scene(opened.folder / "field.tif", side=80, seed=3)
+    after = opened.post("/api/scenes", {"names": ["field.tif"]}).json()
+    assert (after["id"], after["key"]) == (before["id"], before["key"])
+    assert after["rev"] != before["rev"]
+    assert after["grid"]["width"] == 80
+
+
+def test_dates_have_clear_shares_and_the_latest_clear_one_is_shown_first(door, make_scene):
+    for n in (1, 2, 3):
+        make_scene(door.folder / "series" / f"S_2020-0{n}-01.tif", seed=n, date=f"2020-0{n}-01")
+    record = door.post("/api/scenes", {"names": [f"series/S_2020-0{n}-01.tif" for n in (1, 2, 3)]}).json()
+    assert [d["date"] for d in record["dates"]] == ["2020-01-01", "2020-02-01", "2020-03-01"]
+    assert all(d["clear"] == 1 for d in record["dates"])
+    assert record["default_date"] == "2020-03-01"
+    assert record["name"] == "S_2020-01-01 and 2 more"
+    scene = door.session.scenes.get("s1")
+    assert scene.date(None) == 2
+    assert scene.date("2020-02-01") == 1
+
+
+def test_a_cloudy_last_date_is_not_the_first_to_be_shown(door, make_scene):
+    import rasterio
+
+    for n in (1, 2):
+        make_scene(door.folder / "s" / f"S_2020-0{n}-01.tif", seed=n, date=f"2020-0{n}-01")
+    with rasterio.open(door.folder / "s" / "S_2020-02-01.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:
+        values = file.read()
+        values[:, :60] = float("nan")
+        file.write(values)
+    record = door.post("/api/scenes", {"names": ["s/S_2020-01-01.tif", "s/S_2020-02-01.tif"]}).json()
+    assert record["dates"][1]["clear"] < 0.1
+    assert record["default_date"] == "2020-01-01"
+
+
+def test_a_scene_without_a_georeference_is_in_pixels(door, make_scene):
+    make_scene(door.folder / "photo.tif", crs=None)
+    record = door.post("/api/scenes", {"names": ["photo.tif"]}).json()
+    assert record["grid"]["pixel"]
+    assert record["grid"]["crs"] is None
+    assert record["grid"]["affine"] == [1, 0, 0, 0, 1, 0]
+    assert record["bounds"] is None
+    assert record["dates"] == []
+    assert record["default_date"] is None
+
+
+def test_degrees_become_metres_for_the_page(door, make_scene):
+    import rasterio
+    from rasterio.transform import from_origin
+
+    make_scene(door.folder / "degrees.tif", crs=None)
+    with rasterio.open(door.folder / "degrees.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:
+        file.crs, file.transform = "EPSG:4326", from_origin(13.0, 47.0, 0.0002, 0.0002)
+    record = door.post("/api/scenes", {"names": ["degrees.tif"]}).json()
+    assert record["grid"]["crs"] == "EPSG:32633"
+    assert 10 < record["grid"]["metres"] < 30
+
+
+def test_a_closed_scene_is_gone_and_its_words_are_those_of_any_other(opened):
+    assert opened.delete("/api/scenes/s1").json() == {"closed": "s1"}
+    gone, never = opened.get("/api/scenes/s1"), opened.get("/api/scenes/s99")
+    assert gone.status_code == never.status_code == 404
+    assert gone.text == never.text
+    assert opened.delete("/api/scenes/s1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"names": "field.tif"},
+        {"names": []},
+        {"names": [1]},
+        {"names": ["field.tif"] * 300},
+        {"names": ["field.tif"], "options": {"offset": "x"}},
+        {"names": ["field.tif"], "options": {"scale": float("1e300")}},
+        {"names": ["field.tif"], "options": {"sensor": "no-such-sensor"}},
+        {"demo": "x"},
+        {"demo": ["pines"]},
+    ],
+)
+def test_what_is_no_scene_is_refused_in_one_line(door, body):
+    answer = door.post("/api/scenes", body)
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"rule", "got", "remedy"}
+    assert door.get("/api/state").json()["scenes"] == []
+
+
+def test_what_the_page_names_is_read_with_limits_and_what_the_person_named_is_not(door):
+    from swath.doors.web.serve import _open
+
+    by_page = door.post("/api/scenes", {"names": ["field.tif"]}).json()
+    assert any("child process" in note for note in by_page["notes"])
+    door.delete(f"/api/scenes/{by_page['id']}")
+    _open(door.session, [str(door.folder / "field.tif")])
+    by_person = door.get("/api/state").json()["scenes"][0]
+    assert not any("child process" in note for note in by_person["notes"])
+
+
+def test_a_file_that_sends_its_reader_elsewhere_is_refused(door):
+    (door.folder / "x.vrt").write_text("<VRTDataset rasterXSize='1' rasterYSize='1'/>")
+    (door.folder / "y.tif").write_text("<GDAL_WMS/>")
+    for name in ("x.vrt", "y.tif"):
+        answer = door.post("/api/scenes", {"names": [name]})
+        assert answer.status_code == 400
+        assert str(door.folder) not in answer.text
+
+
+def test_the_looks_at_a_scene_are_kept(opened, monkeypatch):
+    from swath.doors.web import shows
+
+    before = opened.get("/api/scenes/s1").json()
+    opened.delete("/api/scenes/s1")
+    monkeypatch.setattr(shows, "stretched", None)  # is not asked again
+    after = opened.post("/api/scenes", {"names": ["field.tif"]}).json()
+    assert after["shows"] == before["shows"]
+    assert after["key"] == before["key"]
+
+
+def test_open_scenes_are_remembered(opened, tmp_path):
+    from swath.doors.web.session import start
+
+    later = start([opened.folder], tmp_path / "work")
+    assert later.scenes.restore()
+    assert [s.key for s in later.scenes.all()] == [opened.session.scenes.get("s1").key]
+
+
+def test_scenes_that_have_gone_are_not_missed(opened, tmp_path):
+    from swath.doors.web.session import start
+
+    (opened.folder / "field.tif").unlink()
+    assert not start([opened.folder], tmp_path / "work").scenes.restore()
+
+
+@pytest.mark.parametrize("which", ["sentinel", "world", True])
+def test_demo_scenes_open(door, which):
+    if which is True:
+        pytest.importorskip("tensorly")
+    answer = door.post("/api/scenes", {"demo": which})
+    assert answer.status_code == 201, answer.text
+    record = answer.json()
+    assert record["simulated"] is (which == "world")
+    assert record["shows"][0]["name"] == "True colour"
+    if which == "world":
+        assert len(record["dates"]) > 20
+        assert record["grid"]["crs"].startswith("EPSG:")

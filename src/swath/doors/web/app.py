@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from swath.doors.web.answers import Missing, answer, refused
@@ -101,20 +101,24 @@ def version() -> str:
     return found.hexdigest()[:12]
 
 
-def _page() -> list[Route]:
-    def page(request: Request) -> Response:
-        try:
-            text = (STATIC / "index.html").read_text("utf-8")
-        except OSError as error:
-            raise Missing(rule="the page is part of the package", got="none", remedy="install swath again") from error
-        return Response(text.replace("{version}", version()), media_type=_KINDS[".html"])
+@cache
+def _content(name: str) -> bytes:
+    return assets()[name].read_bytes()
 
-    def static(request: Request) -> Response:
-        path = assets().get(request.path_params["path"])
-        if path is None:
+
+def _page() -> list[Route]:
+    async def page(request: Request) -> Response:
+        if "index.html" not in assets():
+            raise Missing(rule="the page is part of the package", got="none", remedy="install swath again")
+        text = _content("index.html").decode().replace("{version}", version())
+        return Response(text, media_type=_KINDS[".html"])
+
+    async def static(request: Request) -> Response:
+        name = request.path_params["path"]
+        if name not in assets():
             raise Missing(rule="the page asks for what there is", got="something else", remedy="reload it")
         kept = request.path_params["version"] == version()
         how = "private, max-age=31536000, immutable" if kept else "no-store"
-        return FileResponse(path, media_type=_KINDS[path.suffix], headers={"Cache-Control": how})
+        return Response(_content(name), media_type=_KINDS[Path(name).suffix], headers={"Cache-Control": how})
 
     return [Route("/", page), Route("/static/{version}/{path:path}", static)]

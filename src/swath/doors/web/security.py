@@ -36,7 +36,6 @@ HEADERS = {
             *(
                 "accelerometer",
                 "autoplay",
-                "bluetooth",
                 "camera",
                 "clipboard-read",
                 "display-capture",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import ipaddress
 import json
@@ -235,6 +236,9 @@ def _serve(session: Any, listening: socket.socket, asked: argparse.Namespace) ->
         threading.Thread(target=_browse, args=(first,), daemon=True).start()
     if sys.stdin is not None and sys.stdin.isatty():
         threading.Thread(target=_more_links, args=(link,), daemon=True).start()
+    warm = threading.Timer(3.0, _warm, args=(session,))
+    warm.daemon = True
+    warm.start()
     server = Server(config)
     try:
         server.run(sockets=[listening])
@@ -266,6 +270,15 @@ def _warn(port: int) -> None:
         file=sys.stderr,
         flush=True,
     )
+
+
+def _warm(session: Any) -> None:
+    """Start the process that reads what the page names, before it names anything: its first start takes a second."""
+    from swath.cube.child import read_safely
+
+    for scene in session.scenes.all()[:1]:
+        with contextlib.suppress(SwathError):
+            read_safely(str(scene.paths[0]))
 
 
 def _browse(link: str) -> None:
