@@ -212,11 +212,18 @@ function skip() {
   get("ask").addEventListener("submit", (event) => event.preventDefault());
 }
 
+/** After the first paint, or soon where nothing is painted: starting WebGL takes longer than the rest together. */
+const painted = () =>
+  new Promise((done) => {
+    requestAnimationFrame(() => setTimeout(done));
+    setTimeout(done, 200);
+  });
+
 async function begin() {
   theme();
   const [said, view] = await Promise.all([
     api.get("api/state").catch((fault) => fault),
-    makeView({ store, words }),
+    painted().then(() => makeView({ store, words })),
   ]);
   app.view = view;
   store.set({ webgl: view.webgl });

@@ -64,7 +64,7 @@ export async function start(app, scenes) {
         return;
       }
       const shown = store.state.scene;
-      if (shown?.key !== scene.key || shown.id !== scene.id || shown.rev !== scene.rev) await app.show(scene.id);
+      if (shown?.key !== scene.key || shown.id !== scene.id || shown.rev !== scene.rev) await app.show(scene);
       const record = store.state.scene;
       const patch = { mode: ["look", "map", "find", "compare"].includes(wanted.mode) ? wanted.mode : "look" };
       if ((record.dates || []).some((entry) => entry.date === wanted.date)) patch.date = wanted.date;
