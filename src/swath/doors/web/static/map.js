@@ -73,8 +73,12 @@ export async function makeView({ store, words }) {
       return makeStill({ store, view, host, bounds: () => ({ shape, limits, size: grid.size }) });
     }
     view.gl = await import("./vendor/maplibre-gl.mjs");
+    return newMap(host);
+  }
+
+  function newMap(container, more = {}) {
     return new view.gl.Map({
-      container: host,
+      container,
       style: { version: 8, sources: {}, layers: [{ id: "rasters-end", type: "background", layout: { visibility: "none" } }] },
       center: [-179, 84],
       zoom: 0,
@@ -98,8 +102,30 @@ export async function makeView({ store, words }) {
         const [lng, lat] = grid.toWorld(Math.min(shape.width, Math.max(0, at.col)), Math.min(shape.height, Math.max(0, at.row)));
         return { center: new view.gl.LngLat(lng, lat), zoom: Math.min(limits.max, Math.max(limits.min, zoom)) };
       },
+      ...more,
     });
   }
+
+  /** A second map in `container`, of the same size, that follows this one: for a swipe. Null without WebGL. */
+  view.twin = async (container) => {
+    if (!webgl) return null;
+    const twin = newMap(container, { interactive: false });
+    twin.getCanvas().tabIndex = -1;
+    const follow = () => {
+      twin.setPadding({ ...padding });
+      twin.jumpTo({ center: map.getCenter(), zoom: map.getZoom() });
+    };
+    map.on("move", follow);
+    if (!twin.loaded()) await new Promise((ready) => twin.once("load", ready));
+    follow();
+    const own = makeRasters({ map: twin, store, view });
+    const remove = () => {
+      map.off("move", follow);
+      own.stop();
+      twin.remove();
+    };
+    return { ...own, map: twin, follow, remove };
+  };
 
   const map = (view.map = await makeMap());
   map.touchZoomRotate?.disableRotation?.();

@@ -36,8 +36,8 @@ export function makeRasters({ map, store, view }) {
     // The first raster drawn over this one; features lie over all rasters.
     const at = order.indexOf(id);
     for (let n = at - 1; n >= 0; n -= 1) {
-      const slot = layers.get(order[n])?.slot;
-      if (slot && map.getLayer(slot)) return slot;
+      const other = layers.get(order[n]); // what comes next of a layer lies right under what is shown of it
+      for (const slot of [other?.next, other?.slot]) if (slot && map.getLayer(slot)) return slot;
     }
     return "rasters-end";
   }
@@ -233,7 +233,7 @@ export function makeRasters({ map, store, view }) {
       if (event.error?.name === "AbortError") return;
       store.set({ failed: { ...store.state.failed, [id]: (store.state.failed[id] || 0) + 1 } });
     });
-    return { raster, drop, order: arrange, opacity, visible, beneath, retry, url, reset };
+    return { raster, drop, order: arrange, opacity, visible, beneath, retry, url, reset, stop };
   }
   return map.rasters({ url, reset: () => (layers.clear(), map.reset()) });
 }
