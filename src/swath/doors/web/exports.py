@@ -35,7 +35,8 @@ Window = tuple[float, float, float, float]
 class Wanted:
     """An export that is asked for. n: number of the map, or None. window: of the scene's grid, None for all of it.
 
-    layers: what is seen, the uppermost first: {"id", "opacity", "params"}. title, remark: as the page says them.
+    layers: what is seen, the uppermost first: {"id", "opacity", "params"}. marks: labels are seen too. remark: as the page
+    says it.
     """
 
     scene: OpenScene
@@ -44,6 +45,7 @@ class Wanted:
     window: Window | None
     layers: tuple[Mapping[str, Any], ...]
     remark: str = ""
+    marks: bool = False
 
 
 def wanted(session: Session, given: Mapping[str, Any]) -> Wanted:
@@ -64,6 +66,7 @@ def wanted(session: Session, given: Mapping[str, Any]) -> Wanted:
         _window(given.get("window"), scene),
         tuple(layers),
         text(given, "remark", "", most=300),
+        given.get("marks") is True,
     )
 
 
@@ -85,7 +88,7 @@ def _window(given: Any, scene: OpenScene) -> Window | None:
         raise SwathError(
             rule="what is exported lies on the scene", got="a view beside it", remedy="move the view onto the scene"
         )
-    return (r0, r1, c0, c1)
+    return None if (r0, r1, c0, c1) == (0, height, 0, width) else (r0, r1, c0, c1)
 
 
 class _Map:
@@ -124,7 +127,7 @@ def plan(session: Session, ask: Wanted) -> dict[str, Any]:
     times = 2.0 ** zoom_for(r1 - r0, c1 - c0)
     share = (r1 - r0) * (c1 - c0) / (height * width)
     pixels = (r1 - r0) * (c1 - c0) * times * times
-    items.append({"what": "png", "files": 1, "bytes": round(60_000 + 1.1 * pixels)})
+    items.append({"what": "png", "files": 1, "bytes": round(60_000 + 0.6 * pixels)})
     for name in ("classes", "probability"):
         path = None if found is None else found.folder / f"{name}.tif"
         size = path.stat().st_size if path is not None and path.exists() else 0
@@ -203,10 +206,13 @@ def _picture(session: Session, ask: Wanted, found: _Map | None, stem: Path) -> M
     height, width = ask.scene.view.shape
     window = ask.window or (0.0, float(height), 0.0, float(width))
     layers = ask.layers or ({"id": ask.scene.id, "opacity": 1.0},)
-    pixels = plate.composed(session, ask.scene.view, window, layers)
+    pixels = plate.composed(session, ask.scene, window, layers)
     metres = ask.scene.view.metres
     times = 2.0 ** plate.zoom_for(window[1] - window[0], window[3] - window[2])
+    labels = _labels(session, ask) if ask.marks else None
     made = plated.plate_of(session, ask, None if found is None else found.assessment(), layers)
+    if labels is not None:
+        made = plated.with_labels(made, labels, ask.scene.view, window, times)
     path = _named(stem, ".png")
     path.write_bytes(plate.drawn(pixels, made, metres=None if metres is None else metres / times))
     return [(path, None, "png")]

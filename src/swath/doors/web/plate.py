@@ -16,8 +16,8 @@ from swath.doors.web import draw, picture
 from swath.doors.web.layers import Raster
 
 if TYPE_CHECKING:
+    from swath.doors.web.scenes import OpenScene
     from swath.doors.web.session import Session
-    from swath.doors.web.view import View
 
 __all__ = ["Plate", "composed", "drawn", "scale_bar", "zoom_for"]
 
@@ -27,16 +27,21 @@ INK, SOFT, LINE, PAPER, EMPTY = (23, 32, 29), (76, 88, 83), (203, 208, 201), (25
 _FONT = Path(__file__).with_name("static") / "vendor" / "inter-latin.woff2"
 
 
+Mark = tuple[str, Sequence[Sequence[tuple[float, float]]]]
+"""A label: its colour, and rings of (x, y) in pixels of the picture's map; one ring of one place is a point."""
+
+
 @dataclass(frozen=True)
 class Plate:
     """What is written around a map. legends: (title, entries) where an entry is (kind, name, value): colour and its
-    "#rrggbb", hatch, or ramp and (ramp's name, text at its low end, text at its high end).
+    "#rrggbb", disc and its colour, hatch, or ramp and (ramp's name, text at its low end, text at its high end).
     """
 
     title: str
     remark: str
     legends: Sequence[tuple[str, Sequence[tuple[str, str, Any]]]]
     notes: Sequence[str] = ()
+    marks: Sequence[Mark] = ()
 
 
 def zoom_for(rows: float, columns: float) -> int:
@@ -45,11 +50,15 @@ def zoom_for(rows: float, columns: float) -> int:
     return max(-24, min(6, math.floor(math.log2(LONG / long)))) if long <= LONG else -math.ceil(math.log2(long / MOST))
 
 
-def composed(session: Session, view: View, window: Sequence[float], layers: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def composed(
+    session: Session, scene: OpenScene, window: Sequence[float], layers: Sequence[Mapping[str, Any]]
+) -> np.ndarray:
     """(h, w, 4) uint8 of layers over one another, the first uppermost, in a window (rows, then columns, of the grid).
 
-    layers: {"id", "opacity", "params": {show, date, lo, hi, bands, class}}. Raises Missing, SwathError.
+    layers: {"id", "opacity", "params": {show, date, lo, hi, bands, class}}. Enlarged or made smaller by a power of two, so
+    that pixels stay whole and the hatch is as on the page. Raises Missing, SwathError.
     """
+    view = scene.view
     r0, r1, c0, c1 = (float(v) for v in window)
     zoom = zoom_for(r1 - r0, c1 - c0)
     times = 2.0**zoom
@@ -63,8 +72,16 @@ def composed(session: Session, view: View, window: Sequence[float], layers: Sequ
         return out.astype(np.uint8)
     for asked in reversed(layers):
         params = {str(k): str(v) for k, v in dict(asked.get("params") or {}).items() if v is not None}
-        layer, planes = session.layers.get(str(asked["id"])), session.layers.planes(str(asked["id"]))
+        key = str(asked["id"])
+        layer = session.layers.get(key)
+        planes = (
+            session.layers.planes(key)
+            if isinstance(layer, Raster) or key == scene.id
+            else session.layers.over(key, scene.id)
+        )
         if isinstance(layer, Raster):
+            if layer.scene != scene.id:
+                continue
             got = picture.raster_pixels(layer, planes, part, params)
             pixels = got[1][got[0]] if isinstance(got, tuple) else got
         else:
@@ -169,6 +186,7 @@ def drawn(pixels: np.ndarray, plate: Plate, *, metres: float | None) -> bytes:
     pen.text(gap, gap + size["title"] * 1.35, pen.cut(plate.remark, text, room), text, fill=SOFT)
     ground = Image.new("RGB", (width, height), EMPTY)
     ground.paste(Image.fromarray(pixels[..., :3]), mask=Image.fromarray(pixels[..., 3]))
+    _marks(ground, plate.marks, max(4, round(5 * k)))
     image.paste(ground, (gap, top))
     pen.draw.rectangle((gap - 1, top - 1, gap + width, top + height), outline=LINE)
     _legend(pen, plate, gap + body + gap, top, column, size)
@@ -181,6 +199,30 @@ def drawn(pixels: np.ndarray, plate: Plate, *, metres: float | None) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG", optimize=False, compress_level=6)
     return stream.getvalue()
+
+
+def _marks(ground: Any, marks: Sequence[Mark], radius: int) -> None:
+    """Discs and outlines in the classes' colours, with a light and a dark casing, three times as fine and made smaller."""
+    from PIL import Image, ImageDraw
+
+    if not marks:
+        return
+    fine = 3 if max(ground.size) * 3 <= 8192 else 1
+    layer = Image.new("RGBA", (ground.width * fine, ground.height * fine), (0, 0, 0, 0))
+    pen, unit = ImageDraw.Draw(layer), radius * fine
+    ring = max(2, round(unit * 0.35))
+    for colour, rings in marks:
+        for places in rings:
+            line = [(x * fine, y * fine) for x, y in places]
+            if len(line) > 1:
+                for wide, ink in ((ring * 3, (23, 32, 29, 160)), (ring * 2, (255, 255, 255, 255)), (ring, colour)):
+                    pen.line(line, fill=ink, width=wide, joint="curve")
+                continue
+            x, y = line[0]
+            for more, ink in ((1.35, (23, 32, 29, 160)), (1.2, (255, 255, 255, 255)), (0.85, colour)):
+                pen.ellipse((x - unit * more, y - unit * more, x + unit * more, y + unit * more), fill=ink)
+    small = layer.resize(ground.size, Image.Resampling.LANCZOS) if fine > 1 else layer
+    ground.paste(small, mask=small.getchannel("A"))
 
 
 def _bar(pen: _Pen, x: float, y: float, bar: tuple[float, str], size: Mapping[str, int]) -> None:
@@ -218,10 +260,14 @@ def _legend(pen: _Pen, plate: Plate, x: float, y: float, room: int, size: Mappin
                 y += side
             else:
                 box = (x, at, x + side, at + side)
-                pen.draw.rectangle(box, fill=value if kind == "colour" else EMPTY)
+                if kind == "disc":
+                    pen.draw.ellipse(box, fill=value, outline=SOFT, width=max(1, side // 8))
+                else:
+                    pen.draw.rectangle(box, fill=value if kind == "colour" else EMPTY)
                 if kind == "hatch":
                     _hatch(pen, box)
-                pen.draw.rectangle(box, outline=LINE)
+                if kind != "disc":
+                    pen.draw.rectangle(box, outline=LINE)
                 pen.text(x + side * 1.7, y, pen.cut(name, text, room - side * 1.7), text)
             y += size["row"]
         y += size["gap"] // 2

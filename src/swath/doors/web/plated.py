@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from swath.doors.web.layers import Raster, legend
@@ -11,8 +12,9 @@ from swath.doors.web.plate import Plate
 if TYPE_CHECKING:
     from swath.doors.web.exports import Wanted
     from swath.doors.web.session import Session
+    from swath.doors.web.view import View
 
-__all__ = ["plate_of"]
+__all__ = ["plate_of", "with_labels"]
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOST_CLASSES = 24
@@ -43,6 +45,27 @@ def plate_of(
     return Plate(title, remark, legends, [*_worth(assessment), f"{grid} · made with swath"])
 
 
+def with_labels(plate: Plate, labels: Mapping[str, Any], view: View, window: Sequence[float], times: float) -> Plate:
+    """The same with labels drawn: a FeatureCollection in the scene's coordinates, on a window enlarged `times`."""
+    colours = {str(c["name"]): str(c["colour"]) for c in labels["swath:classes"]}
+    top, left = round(window[0] * times), round(window[2] * times)
+    marks = []
+    for feature in labels["features"]:
+        shape = feature["geometry"]
+        rings = [[shape["coordinates"]]] if shape["type"] == "Point" else shape["coordinates"]
+        at = [[view.to_pixel(*place[:2]) for place in ring] for ring in rings]
+        placed = [[(c * times - left, r * times - top) for c, r in ring] for ring in at]
+        marks.append((colours.get(feature["properties"]["class"], "#808080"), placed))
+    if not marks:
+        return plate
+    shown = any(kind == "colour" for _, rows in plate.legends for kind, _, _ in rows)
+    used = {f["properties"]["class"] for f in labels["features"]}
+    rows = [("disc", f"{len(marks)}, in the colours of the classes", "#ffffff")]
+    if not shown:
+        rows = [("disc", name, colour) for name, colour in colours.items() if name in used]
+    return replace(plate, marks=marks, legends=[("Labels", rows), *plate.legends])
+
+
 def _title(layer: Raster, params: Mapping[str, Any]) -> str:
     name = params.get("class")
     return f"{layer.name} of {name}" if layer.kind == "probability" and name else layer.name
@@ -70,7 +93,7 @@ def _show(scene: Any, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _image(scene: Any, params: Mapping[str, Any]) -> str:
-    """ "True colour, 19 Feb 2019"."""
+    """How a scene is shown and of when: True colour, 19 Feb 2019."""
     show = _show(scene, params)
     name = ", ".join(str(params["bands"]).split(",")) if show is None else str(show["name"])
     at = scene.date(params.get("date"))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["card", "finding", "latest"]
+__all__ = ["card", "finding", "is_of", "latest"]
 
 AGREE = "Counted and estimated areas agree within their intervals."
 
@@ -19,11 +19,21 @@ def latest(folder: Path, n: int) -> Path | None:
     for path in (folder / "samples").glob("*/assess/assessment.json"):
         try:
             design = json.loads((path.parent.parent / "design.json").read_text("utf-8"))
-            if int(design["map"]) == n:
+            if int(design["map"]) == n and is_of(folder, design):
                 found.append((path.stat().st_mtime_ns, path.parent.parent))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return max(found)[1] if found else None
+
+
+def is_of(folder: Path, design: Mapping[str, Any]) -> bool:
+    """Whether the map that a sample was drawn from is still there: its number may have gone to another."""
+    try:
+        said = json.loads((folder / "maps" / str(int(design["map"])) / "map.json").read_text("utf-8"))
+        made = str(said["made"])
+    except (OSError, ValueError, KeyError, TypeError):
+        made = ""
+    return str(design.get("map_made") or "") == made
 
 
 def card(folder: Path, n: int, classes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

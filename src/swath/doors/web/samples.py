@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
+from swath.doors.web import reference_card
 from swath.doors.web.answers import Missing, answer, body, text, whole
 from swath.doors.web.walk import Walk, steps_of, truth
 from swath.errors import DesignError, SwathError
@@ -36,7 +37,8 @@ _NAME = re.compile(r"r[1-9][0-9]{0,5}", re.ASCII)
 class Subject:
     """A map that a sample is drawn from. classes: what may be answered, in the order of the page; view: the scene's grid.
 
-    corner: row and column of the map's first pixel on the scene's grid, for maps without coordinates.
+    corner: row and column of the map's first pixel on the scene's grid, for maps without coordinates. made: when, so that
+    another map which gets the same number later is not taken for this one.
     """
 
     n: int
@@ -45,6 +47,7 @@ class Subject:
     view: View
     classes: list[dict[str, str]]
     corner: tuple[int, int] = (0, 0)
+    made: str = ""
 
 
 def subject(session: Session, n: int) -> Subject:
@@ -74,6 +77,7 @@ def subject(session: Session, n: int) -> Subject:
         scene.view,
         [{"name": name, "colour": colour} for name, colour in {**drawn, **own}.items()],
         (int(window[0]), int(window[2])),
+        str(said["made"]),
     )
 
 
@@ -86,15 +90,17 @@ def draw(
     progress: Any = None,
 ) -> Walk:
     """Draw a sample into a new folder r1, r2 ... of `folder`. Raises DesignError for a size that cannot be."""
-    import swath
+    from swath import __version__
+    from swath.tools.sample import sample
 
     seed = secrets.randbelow(10**6) if seed is None else seed
     place = _fresh(folder)
-    drawn = swath.sample(of.path, place / "sample.gpkg", size=size, seed=seed, progress=progress)
+    drawn = sample(of.path, place / "sample.gpkg", size=size, seed=seed, progress=progress)
     record = {
         "format": 1,
-        "swath": swath.__version__,
+        "swath": __version__,
         "map": of.n,
+        "map_made": of.made,
         "scene_key": of.scene_key,
         "seed": seed,
         "classes": of.classes,
@@ -143,7 +149,7 @@ def assess(walk: Walk, classes: Path, *, progress: Any = None) -> dict[str, Any]
 
     Raises DesignError when a mapped class has too few answers.
     """
-    import swath
+    from swath.tools import assess as judging
 
     if lacking := walk.needs():
         raise DesignError(
@@ -175,8 +181,11 @@ def summary(session: Session) -> list[dict[str, Any]]:
     found = []
     for path in sorted((session.folder / "samples").glob("r*/design.json"), key=lambda p: (len(str(p)), str(p))):
         try:
-            record = find(session, path.parent.name).record()
+            walk = find(session, path.parent.name)
+            record = walk.record()
         except SwathError:
+            continue
+        if not reference_card.is_of(session.folder, walk.design):
             continue
         keys = ("id", "map", "scene_key", "size", "steps", "answered", "finished", "assessed")
         found.append({k: record[k] for k in keys})
@@ -229,6 +238,10 @@ def routes(session: Session) -> list[Route]:
         def start() -> dict[str, Any]:
             walk = find(session, request.path_params["id"])
             n = int(walk.design["map"])
+            if not reference_card.is_of(session.folder, walk.design):
+                raise Missing(
+                    rule="a sample judges the map that it was drawn from", got="that map is gone", remedy="draw another"
+                )
             path = session.folder / "maps" / str(n) / "classes.tif"
 
             def done(result: dict[str, Any]) -> dict[str, Any]:

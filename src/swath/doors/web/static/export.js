@@ -44,6 +44,7 @@ export function start(app) {
     what: WHAT.filter((name) => state.chosen.has(name) && there(name)),
     window: state.view ? app.view.window() : null,
     layers: seen(),
+    marks: (app.layers?.list() ?? []).some((layer) => layer.kind === "labels" && layer.on),
   });
 
   const item = (name) => state.items?.find((one) => one.what === name);
@@ -69,6 +70,7 @@ export function start(app) {
     frame();
     choose();
     parts.dialog.showModal();
+    parts.list.querySelector("input:not(:disabled)").focus();
     estimate();
   }
 

@@ -28,6 +28,7 @@ export function makePlace(app) {
     state.date = app.store.state.scene?.id === scene.id ? app.store.state.date : scene.default_date;
     if (!state.dates.some((one) => one.date === state.date)) state.date = scene.default_date ?? state.dates.at(-1)?.date ?? null;
     state.views = chosen(scene);
+    root.style.setProperty("--n", String(state.views.length));
     time.hidden = state.dates.length < 2;
     root.classList.toggle("dated", !time.hidden);
     watch?.disconnect();
@@ -84,7 +85,7 @@ export function makePlace(app) {
 
   /** The assessed pixel: its own outline, with ticks towards it where it is too small to be found. */
   function frameOf(view) {
-    const host = el("i", { class: "walk-pixel", "aria-hidden": "true" });
+    const host = el("i", { class: view.inner ? "walk-pixel far" : "walk-pixel", "aria-hidden": "true" });
     host.style.width = host.style.height = `max(${(100 * view.frame).toFixed(3)}%, 5px)`;
     return host;
   }
@@ -163,7 +164,7 @@ export function makePlace(app) {
     state.found = null;
     chart.replaceChildren();
     try {
-      const found = await api.get("api/series", { scene: scene.id, col: point.col, row: point.row, index: wanted });
+      const found = await api.get("api/series", { scene: scene.id, col: point.col, row: point.row, index: wanted, map: "none" });
       if (asked !== state.asked) return;
       state.found = { dates: found.dates, values: found.values, clear: found.clear, lo: found.lo, hi: found.hi, name: index?.name ?? wanted };
       fill(series.firstChild, say.here(state.found.name));

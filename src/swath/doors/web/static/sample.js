@@ -139,6 +139,7 @@ export function start(app) {
 
   function show() {
     const { record } = state;
+    const held = parts.over.contains(document.activeElement);
     state.reasons = false;
     parts.main.hidden = false;
     parts.over.hidden = true;
@@ -151,6 +152,7 @@ export function start(app) {
     parts.back.disabled = record.answered === 0;
     parts.place.show(record.point);
     answers();
+    if (held || !parts.root.contains(document.activeElement)) parts.title.focus();
     document.getElementById("live").textContent = say.read(record.answered + 1, record.steps);
   }
 
