@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.cookiejar
 import json
+import logging
 import os
 import signal
 import socket
@@ -103,6 +104,23 @@ def test_from_the_link_to_the_end_and_on_again_after_a_crash(tmp_path, make_scen
     assert code in (0, 130)
     assert time.monotonic() - began < 8, "an open stream holds the door"
     assert "Traceback" not in said
+
+
+def test_a_fault_is_one_line_on_the_terminal_and_whole_in_the_log(tmp_path, capsys):
+    from swath.doors.web.serve import _log
+
+    path = tmp_path / "explore.log"
+    with _log(path):
+        try:
+            raise KeyError("what")
+        except KeyError:
+            logging.getLogger("swath.doors").exception("swath explore")
+        logging.getLogger("rasterio").warning("a library is worried")
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "KeyError" in said
+    assert "Traceback" in path.read_text()
+    assert "worried" in path.read_text()
 
 
 def test_one_workspace_serves_one_explorer(tmp_path, monkeypatch, capsys):

@@ -56,6 +56,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 """On every answer, unless the answer has a stricter one of its own."""
+_PAIRS = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
 BODIES = {"api/scenes/upload": 2 * 2**30, "api/labels/load": 64 * 2**20}
 BODY = 4 * 2**20
 """Bytes of a request's body, by route; what is declared longer is refused unread."""
@@ -311,8 +312,7 @@ def _with_headers(send: Any) -> Any:
     async def outward(message: Any) -> None:
         if message["type"] == "http.response.start":
             there = {k.lower() for k, _ in message["headers"]}
-            more = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in there]
-            message = {**message, "headers": [*message["headers"], *more]}
+            message = {**message, "headers": [*message["headers"], *(pair for pair in _PAIRS if pair[0] not in there)]}
         await send(message)
 
     return outward

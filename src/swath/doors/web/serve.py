@@ -10,7 +10,7 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +98,11 @@ def _run(asked: argparse.Namespace) -> int:
         held = _alone(session.folder)
         if held is None:
             return _refuse(
-                f"a workspace serves one explorer at a time; got {asked.out}, which another one uses; end that, or name another --out"
+                f"a workspace serves one explorer at a time; got {asked.out}, which another one uses; press Enter in its terminal "
+                "for another link, or name another --out"
             )
         session.more["remote"] = tuple(asked.allow_remote)
-        with held:
+        with held, _log(session.folder / "cache" / "explore.log"):
             _open(session, asked.scenes)
             return _serve(session, listening, asked)
 
@@ -136,6 +137,32 @@ def _alone(folder: Path) -> Any:
         held.close()
         return None
     return held
+
+
+@contextlib.contextmanager
+def _log(path: Path) -> Iterator[None]:
+    """Warnings and faults go into a file of the workspace; of a fault the terminal has one line that names it."""
+    import logging
+    from logging.handlers import RotatingFileHandler
+
+    class Line(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else record.levelname.lower()
+            print(f"swath explore: {kind}; the rest is in {path}", file=sys.stderr, flush=True)
+
+    file = RotatingFileHandler(path, maxBytes=2**20, backupCount=1, encoding="utf-8", delay=True)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    file.setLevel(logging.WARNING)
+    line = Line(logging.ERROR)
+    root, own = logging.getLogger(), logging.getLogger("swath.doors")
+    root.addHandler(file)
+    own.addHandler(line)
+    try:
+        yield
+    finally:
+        root.removeHandler(file)
+        own.removeHandler(line)
+        file.close()
 
 
 def _open(session: Any, scenes: Sequence[str]) -> None:
@@ -210,6 +237,7 @@ def _serve(session: Any, listening: socket.socket, asked: argparse.Namespace) ->
     app = guarded(session, keys, allowed_hosts(port, _names(asked.host)), name=f"swath-{port}")
     config = uvicorn.Config(
         app,
+        log_config=None,
         log_level="error",
         lifespan="off",
         server_header=False,
@@ -235,6 +263,7 @@ def _serve(session: Any, listening: socket.socket, asked: argparse.Namespace) ->
     if not asked.no_browser:
         threading.Thread(target=_browse, args=(first,), daemon=True).start()
     if sys.stdin is not None and sys.stdin.isatty():
+        print("Press Enter for another link, Ctrl-C to end.", file=sys.stderr, flush=True)
         threading.Thread(target=_more_links, args=(link,), daemon=True).start()
     warm = threading.Timer(3.0, _warm, args=(session,))
     warm.daemon = True
