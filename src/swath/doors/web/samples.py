@@ -157,7 +157,7 @@ def assess(walk: Walk, classes: Path, *, progress: Any = None) -> dict[str, Any]
             got=", ".join(f"{name} has {walk.has()[name]}" for name in lacking),
             remedy="go on; the answers so far are kept",
         )
-    swath.assess(
+    judging.assess(
         classes, truth=truth(walk, walk.folder / "reference.gpkg"), out=walk.folder / "assess", progress=progress
     )
     return {"map": int(walk.design["map"]), "sample": walk.id}
