@@ -131,7 +131,7 @@ export async function makeView({ store, words }) {
   map.touchZoomRotate?.disableRotation?.();
   if (webgl && !map.loaded()) await new Promise((ready) => map.once("load", ready));
   const rasters = makeRasters({ map, store, view });
-  for (const name of ["raster", "drop", "order", "opacity", "visible", "beneath", "retry", "url"]) view[name] = rasters[name];
+  for (const name of ["raster", "drop", "order", "opacity", "visible", "retry", "url"]) view[name] = rasters[name];
 
   const inner = () => {
     const { clientWidth: width, clientHeight: height } = host;
@@ -237,6 +237,21 @@ export async function makeView({ store, words }) {
     for (const layer of map.getStyle().layers) if (layer.source === id) map.removeLayer(layer.id);
     if (map.getSource(id)) map.removeSource(id);
     return undefined;
+  };
+
+  // See beneath: while held, only the image stays; what was hidden before stays hidden afterwards.
+  const hidden = new Set();
+  view.beneath = (on) => {
+    rasters.beneath(on);
+    overlay.classList.toggle("beneath", on);
+    if (!webgl) return;
+    if (on && !hidden.size) {
+      for (const layer of map.getStyle().layers) if (featured.has(layer.source) && layer.layout?.visibility !== "none") hidden.add(layer.id);
+      for (const id of hidden) map.setLayoutProperty(id, "visibility", "none");
+    } else if (!on) {
+      for (const id of hidden) if (map.getLayer(id)) map.setLayoutProperty(id, "visibility", "visible");
+      hidden.clear();
+    }
   };
 
   /** An element that stays at a pixel; without a node the marker goes. */
