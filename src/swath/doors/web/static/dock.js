@@ -2,7 +2,7 @@
 import { copy, csv, glyph, mark, number, SHAPES } from "./chart.js";
 import { el, fill, iconButton, svg } from "./dom.js";
 import { asBlocks, asTable, colour, decimalsOf, drawSpectrum, isFew, placeOf, snapped, unitOf } from "./spectrum.js";
-import { foot, TABLE } from "./strip.js";
+import { foot, TABLE, takeTurns } from "./strip.js";
 import { fromScene } from "./url.js";
 import { words } from "./words.js";
 
@@ -25,7 +25,7 @@ export function start(app) {
   const csvButton = tool(COPY, say.csv, toCsv);
   const listed = tool(TABLE, say.asTable, toTable);
   const close = iconButton("x", say.close, { title: say.close, onclick: () => store.set({ pixel: null }) });
-  const head = el("div", { class: "head" }, title, size, remark, el("span", { class: "grow" }), keep, csvButton, listed, close);
+  const head = el("div", { class: "head" }, takeTurns("spectrum"), title, size, remark, el("span", { class: "grow" }), keep, csvButton, listed, close);
   const chart = svg("svg", { class: "p spectrum", role: "img", tabindex: "0" });
   const none = el("p", { class: "chart-none", hidden: true });
   const scroll = el("div", { class: "chart-scroll", tabindex: "0", hidden: true });
@@ -82,7 +82,8 @@ export function start(app) {
 
   function pin() {
     const { point } = state;
-    if (!open() || !point) return;
+    state.wanted = Boolean(state.abort) && open();
+    if (!open() || !point || state.wanted) return;
     const name = placeOf(point);
     if (state.pins.some((one) => one.name === name)) return;
     if (state.pins.length >= PINS) {
@@ -181,9 +182,12 @@ export function start(app) {
       state.point = point;
       state.problem = "";
       store.set({ point });
+      state.abort = null;
       later(point, asked);
+      if (state.wanted) pin();
     } catch (error) {
       if (asked !== state.asked || error.name === "AbortError") return;
+      state.abort = null;
       state.point = null;
       state.problem = error.got ? [error.rule, error.got, error.remedy].filter(Boolean).join(" ") : say.failed;
     }

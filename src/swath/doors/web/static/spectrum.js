@@ -144,7 +144,9 @@ function shadeOf(shade, x, y, point, box) {
   const down = shade.map((one) => [x(one.nm), y(one.low)]).reverse();
   const group = svg("g", {}, svg("path", { class: "shade", d: `${line([...up, ...down])}Z` }));
   if (point.class?.name) {
-    group.append(text(box.right, box.bottom - 6, say.shaded(point.class.name), { "text-anchor": "end", class: "halo" }));
+    const [, last] = up.at(-1);
+    const high = (last + down[0][1]) / 2 > (box.top + 2 * box.bottom) / 3;
+    group.append(text(box.right, high ? box.top + 24 : box.bottom - 6, say.shaded(point.class.name), { "text-anchor": "end", class: "halo" }));
   }
   return group;
 }

@@ -1,6 +1,6 @@
 // The dates strip, and the time series that grows out of it: both share one time axis.
 import { day, glyph, months, scale, text, when } from "./chart.js";
-import { el, icon, svg } from "./dom.js";
+import { el, icon, roving, svg } from "./dom.js";
 import { decimals, drawSeries, seriesTable, wanted } from "./series.js";
 import { words } from "./words.js";
 
@@ -16,6 +16,23 @@ export const isClear = (date) => date.clear === null || date.clear === undefined
 export function foot() {
   const absent = (id) => document.getElementById(id).hidden;
   document.getElementById("foot").hidden = absent("strip") && absent("dock");
+}
+
+/** Two tabs where there is room for one of spectrum and series only; own: the one they stand in. */
+export function takeTurns(own) {
+  const host = document.getElementById("foot");
+  host.dataset.tab ??= "spectrum";
+  const tab = (name) => {
+    const go = () => {
+      host.dataset.tab = name;
+      host.querySelector(`#${name === "spectrum" ? "dock" : "strip"} [role=tab][aria-selected=true]`)?.focus();
+      dispatchEvent(new Event("resize"));
+    };
+    return el("button", { type: "button", role: "tab", "aria-selected": String(name === own), tabindex: name === own ? 0 : -1, onclick: go }, words.strip.tabs[name]);
+  };
+  const node = el("div", { class: "dock-tabs", role: "tablist", "aria-label": words.strip.both }, tab("spectrum"), tab("series"));
+  roving(node, "[role=tab]", { onmove: (button) => button.click() });
+  return node;
 }
 
 export function start(app) {
@@ -36,7 +53,7 @@ export function start(app) {
     );
   const earlier = step("left-arrow", say.earlier, -1);
   const later = step("right-arrow", say.later, 1);
-  const head = el("div", { class: "head" }, title, remark, el("span", { class: "grow" }), shown);
+  const head = el("div", { class: "head" }, takeTurns("series"), title, remark, el("span", { class: "grow" }), shown);
   head.append(el("div", { class: "date" }, earlier, now, later));
   const chart = svg("svg", { class: "p series", role: "img", tabindex: 0 });
   const axis = svg("svg", { class: "p dates", role: "slider", tabindex: 0, "aria-label": say.slider });

@@ -118,6 +118,8 @@ export const words = {
   },
   strip: {
     title: "Dates",
+    tabs: { spectrum: "Spectrum", series: "Series" },
+    both: "Spectrum and series",
     index: "Value",
     here: (name) => `${name} here`,
     clear: (clear, all) => `${clear} of ${all} dates clear`,
@@ -477,7 +479,7 @@ export const words = {
     again: "Start over",
     cleared: "Examples cleared",
     counts: (yes, no) => `${yes} yes${no ? `, ${no} no` : ""}`,
-    example: (kind, n) => (kind === "box" ? `Box ${n}` : `Place ${n}`),
+    example: (kind, n) => `${{ box: "Box", tile: "Tile", place: "Place" }[kind]} ${n}`,
     yes: "yes",
     no: "no",
     drop: (name) => `Leave ${name} out`,
@@ -523,7 +525,7 @@ export const words = {
     with: { maps: "map", since: "earlier map", scenes: "scenes", paths: "scene", area: "part", windows: "windows along the longer side" },
     at: (evidence) => {
       const w = evidence.window;
-      const place = w ? `rows ${w[0]} to ${w[1]}, columns ${w[2]} to ${w[3]}` : "";
+      const place = w && !evidence.whole ? `rows ${w[0]} to ${w[1]}, columns ${w[2]} to ${w[3]}` : "";
       return [evidence.name, evidence.before && `against ${evidence.before}`, place].filter(Boolean).join(", ");
     },
     replay: "Replay",
