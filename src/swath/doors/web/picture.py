@@ -213,9 +213,11 @@ def _values(layer: Raster, planes: Planes, part: Window, asked: Mapping[str, str
     """(h, w) float32 of a layer of numbers; of probabilities the class asked for, else that of the likeliest class."""
     bands = [layer.band - 1]
     if layer.kind in ("probability", "change") and layer.path is not None:
-        name = asked.get("class")
+        name = asked.get("class") or ""
         if name in planes.names:
             bands = [planes.names.index(name)]
+        elif name.isascii() and name.isdigit() and 0 < int(name) <= len(planes.names):
+            bands = [int(name) - 1]
         elif layer.kind == "probability":
             bands = list(range(len(planes.names)))
     stored, rules, _ = _read(planes, part, 0, bands)

@@ -1,0 +1,333 @@
+"""`POST api/compare`: what changed between two dates, two scenes or two maps: layers, and a card with areas."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
+
+from swath.doors.web.answers import answer, body, text, whole
+from swath.errors import GridError, LabelError, SwathError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from swath.doors.web.scenes import OpenScene
+    from swath.doors.web.session import Session
+    from swath.tools.change import ChangeResult
+    from swath.tools.job import Progress
+
+__all__ = ["card_of", "compare", "routes"]
+
+ROWS = 20
+"""Kinds of change in the card; the rest stand in the report."""
+LABELS = 3
+"""Labels that each of two classes needs for a comparison from class to class."""
+_STAGES = {"mapping": "Comparing"}
+_numbering = threading.Lock()
+
+
+def compare(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Queue the comparison; {"job", "compare": number}. Raises Missing, SwathError for what cannot be compared."""
+    scene = session.scenes.get(text(given, "scene"))
+    kind = text(given, "kind", "dates")
+    arguments: dict[str, Any]
+    if kind == "maps":
+        arguments, titles = _maps(session, scene, given)
+    elif kind == "dates":
+        arguments, titles = _dates(session, scene, given)
+    else:
+        raise SwathError(rule="dates or maps are compared", got=kind[:20], remedy='kind "dates" or "maps"')
+    number, folder = _folder(session)
+    try:
+        if kind == "dates" and given.get("labels") is True:
+            arguments |= _labels(session, scene, given, folder)
+        area = _window(scene, given.get("window"), folder) if kind == "dates" else None
+    except SwathError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if area is not None:
+        arguments["area"] = str(area)
+
+    def carried(progress: Progress) -> dict[str, Any]:
+        import swath
+
+        def tell(done: int, total: int, what: str) -> None:
+            progress(done, max(1, total), _STAGES.get(what, what[:1].upper() + what[1:]))
+
+        progress(0, 1, "Reading")
+        try:
+            found = swath.change(out=str(folder), progress=tell, simulated=scene.simulated, **arguments)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return told(session, scene, number, folder, found, titles)
+
+    try:
+        return {**session.job("compare", carried, {}), "compare": number}
+    except SwathError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _folder(session: Session) -> tuple[int, Path]:
+    """A folder of its own for the comparison, and its number."""
+    home = session.folder / "compare"
+    with _numbering:
+        home.mkdir(exist_ok=True)
+        taken = [int(p.name) for p in home.iterdir() if p.name.isascii() and p.name.isdigit()]
+        number = max(taken, default=0) + 1
+        (home / str(number)).mkdir()
+    return number, home / str(number)
+
+
+def _options(scene: OpenScene) -> dict[str, Any]:
+    found: dict[str, Any] = {k: v for k, v in scene.options.items() if k in ("offset", "scale", "sensor")}
+    return {**found, "safe": not scene.trusted}
+
+
+def _dates(session: Session, scene: OpenScene, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, str]]:
+    """Arguments of `change` for two dates of a scene, or one of another scene, and what each side is called."""
+    index = given.get("index")
+    asked: dict[str, Any] = {"index": text(given, "index", most=60)} if index else {}
+    other = given.get("other")
+    if other:
+        second = session.scenes.get(text(given, "other"))
+        cubes = [_one(scene, given.get("a")), _one(second, given.get("b"))]
+        names = (_called(scene, given.get("a")), _called(second, given.get("b")))
+        alone = all(len(s.paths) == 1 and len(s.dates) <= 1 for s in (scene, second))
+        if alone and scene.options == second.options and scene.trusted == second.trusted:
+            return {"scenes": [str(scene.paths[0]), str(second.paths[0])], **_options(scene), **asked}, names
+        return {"scenes": cubes, **asked}, names
+    if len(scene.dates) < 2:
+        raise SwathError(
+            rule="change is told between two dates",
+            got="a scene of one date" if scene.dates else "a scene without dates",
+            remedy="open the other date too, or compare two maps",
+        )
+    places = [scene.date(text(given, side)) for side in ("a", "b")]
+    if places[0] == places[1]:
+        raise SwathError(rule="two dates are compared", got="the same twice", remedy="choose another for B")
+    names = (scene.dates[places[0] or 0], scene.dates[places[1] or 0])
+    days = [name for name in names if len(name) == 10]
+    if len(scene.paths) == 1 and len(days) == 2 and len({d[:10] for d in scene.dates}) == len(scene.dates):
+        return {"scenes": [str(scene.paths[0])], "at": days, **_options(scene), **asked}, names
+    return {"scenes": [_one(scene, name) for name in names], **asked}, names
+
+
+def _one(scene: OpenScene, date: Any) -> Any:
+    """The scene's cube at one date."""
+    if not scene.dates:
+        return scene.cube
+    at = scene.date(None if date is None else str(date)) or 0
+    return scene.cube.isel(time=[at])
+
+
+def _called(scene: OpenScene, date: Any) -> str:
+    if not scene.dates:
+        return scene.name
+    at = scene.date(None if date is None else str(date)) or 0
+    return f"{scene.name}, {scene.dates[at]}"
+
+
+def _maps(session: Session, scene: OpenScene, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, str]]:
+    """The same for two maps by their numbers."""
+    from swath.doors.web import maps
+
+    numbers = [whole(given, side, low=1, high=10**8) for side in ("a", "b")]
+    if numbers[0] == numbers[1]:
+        raise SwathError(rule="two maps are compared", got="the same twice", remedy="choose another for B")
+    files = []
+    for n in numbers:
+        if maps.kept(session, n).get("state") != "done":
+            raise SwathError(
+                rule="finished maps are compared", got=f"map {n} is not finished", remedy="finish it first"
+            )
+        files.append(str(maps.folder_of(session, n) / "classes.tif"))
+    return {"scenes": files, "maps": True}, (f"Map {numbers[0]}", f"Map {numbers[1]}")
+
+
+def _labels(session: Session, scene: OpenScene, given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The labels drawn so far, for a comparison from class to class, and which date they belong to. Raises LabelError."""
+    from swath.doors.web import geojson
+    from swath.doors.web.labels import journal_of
+    from swath.tools.job import write_json
+
+    state = journal_of(session, scene.key).to_json()
+    counts: dict[str, int] = {}
+    for label in state["labels"]:
+        counts[label["class"]] = counts.get(label["class"], 0) + 1
+    if sum(n >= LABELS for n in counts.values()) < 2:
+        raise LabelError(
+            rule=f"two classes with {LABELS} labels each tell change from class to class",
+            got=f"{sum(n >= LABELS for n in counts.values())}",
+            remedy="draw more labels, or look for any change",
+        )
+    # Beside the folder's own files: `change` asks for a folder that holds nothing of another run.
+    path = folder.parent / f".labels-{folder.name}.geojson"
+    write_json(path, geojson.exported(state, scene.view))
+    seen = [str(label.get("date_seen") or "")[:10] for label in state["labels"]]
+    nearer = [_days(s, str(given.get("a"))) <= _days(s, str(given.get("b"))) for s in seen if s]
+    of = "before" if not nearer or sum(nearer) * 2 >= len(nearer) else "after"
+    return {"labels": str(path), "labels_of": of, "column": "class", "fast": True}
+
+
+def _days(one: str, other: str) -> float:
+    import numpy as np
+
+    try:
+        return abs(float((np.datetime64(one[:10]) - np.datetime64(other[:10])).astype(int)))
+    except ValueError:
+        return math.inf
+
+
+def _window(scene: OpenScene, window: Any, folder: Path) -> Path | None:
+    """A file with the outline of a window; None for the whole scene."""
+    from swath.doors.web.maps import _area
+    from swath.tools.job import write_json
+
+    if window is None:
+        return None
+    if not isinstance(window, list) or len(window) != 4:
+        raise GridError(rule="a window is four numbers", got=str(window)[:60], remedy="rows, then columns")
+    at = {str(i): v for i, v in enumerate(window)}
+    top, bottom, left, right = (whole(at, str(i)) for i in range(4))
+    if (top, bottom, left, right) == (0, scene.view.shape[0], 0, scene.view.shape[1]):
+        return None
+    path = folder.parent / f".area-{folder.name}.geojson"
+    write_json(path, _area(scene.view, (top, bottom, left, right)))
+    return path
+
+
+def told(
+    session: Session, scene: OpenScene, number: int, folder: Path, found: ChangeResult, titles: Sequence[str]
+) -> dict[str, Any]:
+    """The job's result: layers over the scene, the card, files."""
+    layers = _layers(session, scene, number, folder)
+    files = {
+        name: session.files.give(folder / file)
+        for name, file in (("report", "report.html"), ("run", "run.json"), ("areas", "transitions.csv"))
+        if (folder / file).exists()
+    }
+    return {"id": number, "layers": layers, "card": card_of(folder, found, titles), "files": files}
+
+
+def _layers(session: Session, scene: OpenScene, number: int, folder: Path) -> list[dict[str, Any]]:
+    """What changed, how likely, by how much: the uppermost first."""
+    from swath.doors.web.layers import Raster
+    from swath.tools.change_legend import NO_CHANGE
+
+    colours = _colours(folder)
+    made: list[tuple[str, Raster]] = []
+    more = {"compare": number}
+    if (folder / "difference.tif").exists():
+        reach = _reach(folder / "difference.tif")
+        made.append(
+            ("difference", Raster(folder / "difference.tif", "number", "Difference", scene.id, lo=-reach, hi=reach,
+                                  ramp="diverging", more=more))
+        )  # fmt: skip
+    made.append(
+        ("change", Raster(folder / "change.tif", "change", "What changed", scene.id, colours=colours,
+                          hidden=(0, NO_CHANGE), more=more, on=not made))
+    )  # fmt: skip
+    if (folder / "probability.tif").exists():
+        likely = {"class": "1"}
+        made.append(
+            ("probability", Raster(folder / "probability.tif", "probability", "Probability of change", scene.id,
+                                   on=False, more={**more, "params": likely}))
+        )  # fmt: skip
+    return [session.layers.add(f"c{number}.{name}", raster) for name, raster in made]
+
+
+def _colours(folder: Path) -> dict[int, tuple[str, str]]:
+    """{code: (name, colour)} of change.tif, as the file itself says."""
+    import rasterio
+
+    from swath.earth.colour import hexadecimal
+    from swath.sample.classmap import open_map
+
+    names = open_map(folder / "change.tif").names
+    with rasterio.open(folder / "change.tif") as file:
+        try:
+            table = file.colormap(1)
+        except ValueError:
+            table = {}
+    return {code: (name, hexadecimal(table.get(code, (128, 128, 128, 255)))) for code, name in names.items()}
+
+
+def _reach(path: Path) -> float:
+    """How far the ramp of a difference goes to both sides: 98 % of the differences."""
+    import numpy as np
+    import rasterio
+
+    from swath.doors.web.shows import nice
+
+    with rasterio.open(path) as file:
+        shape = (min(512, file.height), min(512, file.width))
+        values = file.read(1, out_shape=shape)
+    seen = np.abs(values[np.isfinite(values)])
+    return nice(0.0, float(np.quantile(seen, 0.98)))[1] if seen.size else 1.0
+
+
+def card_of(folder: Path, found: ChangeResult, titles: Sequence[str]) -> dict[str, Any]:
+    """The change card: rows from the largest kind of change, with their intervals where there are any."""
+    import json
+
+    colours = _colours(folder)
+    record = json.loads((folder / "transitions.json").read_text("utf-8"))
+    unit = record["unit"]
+    rows = [_row(t, unit, colours) for t in found.transitions if t["mapped"] or (t["area"]["value"] or 0) > 0]
+    changed = found.changed.to_json()
+    return {
+        "title": f"{titles[0]} to {titles[1]}",
+        "a": titles[0],
+        "b": titles[1],
+        "way": found.way,
+        "unit": unit,
+        "changed": {k: changed.get(k) for k in ("value", "low", "high", "reason", "method")},
+        "share": found.share if math.isfinite(found.share) else None,
+        "missing": found.missing if math.isfinite(found.missing) else None,
+        "rows": rows[:ROWS],
+        "more": max(0, len(rows) - ROWS),
+        "unchanged": record["unchanged"],
+        "scores": {k: e.to_json() for k, e in found.scores.items()},
+        "matrix": record.get("matrix"),
+        "shift": list(found.shift),
+        "notes": list(found.notes),
+        "failed": found.failed,
+        "simulated": found.changed.simulated,
+    }
+
+
+def _row(kind: Mapping[str, Any], unit: str, colours: Mapping[int, tuple[str, str]]) -> dict[str, Any]:
+    area = kind["area"]
+    return {
+        "from": kind["from"],
+        "to": kind["to"],
+        "kind": kind["kind"],
+        "code": kind["code"],
+        "value": area["value"],
+        "low": area.get("low"),
+        "high": area.get("high"),
+        "counted": kind["mapped"],
+        "reason": area.get("reason") or None,
+        "unit": unit,
+        "colour": colours.get(kind["code"], ("", "#808080"))[1],
+    }
+
+
+def routes(session: Session) -> list[Route]:
+    """`POST api/compare`."""
+
+    async def start(request: Request) -> Response:
+        given = await body(request)
+        return answer(await run_in_threadpool(compare, session, given), 202)
+
+    return [Route("/api/compare", start, methods=["POST"])]
