@@ -285,7 +285,8 @@ export function start(app) {
     const own = item?.on && item.record.kind !== "image" && item.record.kind !== "doubt" ? item.record.legend : null;
     const known = beside ? (beside.kind === "composite" ? null : { ramp: beside.ramp, lo: beside.lo, hi: beside.hi, unit: beside.unit }) : own;
     const listed = Array.isArray(known) && store.state.mode === "map";
-    const nodes = known && !listed ? legendOf(known) : [];
+    const told = known && !listed ? legendOf(known) : [];
+    const nodes = told.length && !Array.isArray(known) ? [el("span", {}, names(item)), ...told] : told;
     const chip = panel.chip("legend", nodes.length ? nodes : null);
     chip?.classList.toggle("classes", Array.isArray(known));
     chip?.setAttribute("aria-label", say.legend(item.record.name));

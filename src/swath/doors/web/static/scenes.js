@@ -11,7 +11,7 @@ export function start(app) {
   const opener = document.getElementById("scene-open");
   const pop = el("div", { class: "popover scene-pick", role: "dialog", "aria-label": say.another, hidden: true });
   document.getElementById("top").append(pop);
-  const state = { open: false, files: null, find: "", said: [], from: null, trials: new Set() };
+  const state = { open: false, files: null, find: "", said: [], from: null, trials: new Set(), adding: false };
   const field = el("input", { class: "field", type: "search", placeholder: say.search, "aria-label": say.search });
   const list = el("div", { class: "files", role: "group", "aria-label": say.another });
   const more = el("p", { class: "said" });
@@ -49,6 +49,10 @@ export function start(app) {
   }
 
   async function go(scene) {
+    if (state.adding && fits(scene) && scene.id !== store.state.scene?.id) {
+      overlay(scene);
+      return;
+    }
     shut();
     if (scene.id === store.state.scene?.id) return;
     try {
@@ -81,44 +85,66 @@ export function start(app) {
     else panel.warn("open", null);
   }
 
-  async function open(body) {
-    const name = body.name ?? body.names?.[0] ?? say.demo;
-    tell(say.opening(name));
+  /** Open by names or a demo; `said` is where its words go. A layer is added where the person asked for one. */
+  async function open(body, said = tell) {
+    said(say.opening(body.name ?? body.names?.[0]?.replace(/^.*\//, "") ?? say.demo));
+    const { name: _, ...sent } = body;
     try {
-      const { name: _, ...sent } = body;
       const record = await api.post("api/scenes", sent);
-      tell();
-      shut();
-      await app.show(record.id);
-      panel.say(say.opened(record.name));
-      return record;
+      said();
+      return await arrive(record);
     } catch (fault) {
-      refused(fault, body);
+      refused(fault, sent, said);
       return null;
     }
   }
 
-  async function send(one) {
+  async function arrive(record) {
+    const beside = state.adding && fits(record) && record.id !== store.state.scene?.id;
+    shut();
+    if (!beside) {
+      await app.show(record.id);
+      panel.say(say.opened(record.name));
+      return record;
+    }
+    store.set({ scenes: [...store.state.scenes.filter((one) => one.id !== record.id), record] });
+    overlay(record);
+    return record;
+  }
+
+  /** Send a file of this computer; where its units are open the choice comes back for the file just sent. */
+  async function send(one, said = tell) {
     const most = store.state.limits?.upload_mb;
     if (most && one.size > most * 2 ** 20) {
-      tell(words.empty.large(most));
-      return;
+      said(words.empty.large(most));
+      return null;
     }
-    tell(say.sending(one.name, size(one.size)));
+    said(say.sending(one.name, size(one.size)));
     try {
       const record = await api.upload(one);
-      tell();
-      shut();
-      await app.show(record.id);
+      said();
+      return await arrive(record);
     } catch (fault) {
-      refused(fault, { names: fault.more?.names });
+      const names = fault.more?.choices?.length ? await lastSent(one.name) : null;
+      refused(fault, { names }, said);
+      return null;
     }
   }
 
-  function refused(fault, body) {
-    const choices = fault.more?.choices ?? [];
-    const told = choices.length ? { ...fault, rule: fault.rule, got: fault.got, remedy: say.chooseReading } : fault;
-    tell(el("div", { class: "said", role: "alert" }, panel.refusal(told)), choices.length && body.names ? readings(choices, body) : null);
+  /** The name under which a file was kept: the newest of its stem among what was sent. */
+  async function lastSent(name) {
+    const stem = name.replace(/\.[^.]*$/, "").replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^[-.]+|[-.]+$/g, "").slice(0, 80) || "scene";
+    const number = (one) => Number(/-(\d+)\.[^.]+$/.exec(one)?.[1] ?? 1);
+    const { files = [] } = await api.get("api/files").catch(() => ({}));
+    const own = files.filter((one) => /(^|\/)uploads\//.test(one) && one.replace(/^.*\//, "").startsWith(stem));
+    const last = own.sort((x, y) => number(x) - number(y)).at(-1);
+    return last ? [last] : null;
+  }
+
+  function refused(fault, body, said = tell) {
+    const choices = body.names ? (fault.more?.choices ?? []) : [];
+    const told = choices.length ? { rule: fault.rule, got: fault.got, remedy: say.chooseReading } : fault;
+    said(el("div", { class: "said", role: "alert" }, panel.refusal(told)), choices.length ? readings(choices, body, said) : null);
     pop.querySelector(".readings button")?.focus();
   }
 
@@ -134,8 +160,7 @@ export function start(app) {
       state.trials.delete(record.id);
       forget();
       said();
-      shut();
-      await app.show(record.id);
+      await arrive(record);
     };
     for (const choice of choices) {
       const press = () => take(choice).catch((fault) => said(panel.refusal(fault)));
@@ -202,7 +227,7 @@ export function start(app) {
       pop,
       el("div", { class: "inside" },
         scenes.length ? [el("h3", {}, say.open), scenes.map(row)] : null,
-        el("h3", {}, say.another),
+        el("h3", {}, state.adding ? say.asLayer : say.another),
         said,
         el("div", { class: "field-row" }, field),
         list,
@@ -215,12 +240,13 @@ export function start(app) {
     if (held?.isConnected) held.focus({ preventScroll: true });
   }
 
-  async function show(from = opener) {
+  async function show(from = opener, adding = false) {
     if (state.open) {
       shut();
       return;
     }
     state.open = true;
+    state.adding = adding;
     state.from = from;
     state.said = [];
     pop.hidden = false;
@@ -240,6 +266,7 @@ export function start(app) {
     if (!state.open) return false;
     const held = pop.contains(document.activeElement);
     state.open = false;
+    state.adding = false;
     forget();
     pop.hidden = true;
     opener.setAttribute("aria-expanded", "false");
@@ -276,5 +303,8 @@ export function start(app) {
   keys.add("o", say.key, () => show(opener), () => store.state.phase === "ready", { group: "page" });
   keys.add("Escape", "", () => shut(), () => state.open, { shown: false, always: true });
   store.on(["scene", "scenes"], draw);
-  app.scenes = { pick: show, add: show, open, send, refused, readings };
+  const first = app.openScene;
+  app.openScene = (body, said) => (!said && store.state.phase === "empty" ? first(body) : open(body, said));
+  app.uploadScene = send;
+  app.scenes = { pick: show, add: (from) => show(from, true), open, send, readings };
 }
