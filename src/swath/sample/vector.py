@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +109,8 @@ def _vector(file: Path, layer: str | None, xy: str | None, crs: str | None) -> F
             rule="labels lie somewhere", got=f"{file.name} without geometry", remedy="give points or polygons"
         )
     json = ".json" in file.name.lower() or ".geojson" in file.name.lower()
+    if json and _in_pixels(file):
+        return replace(_framed(frame, xy, None, silent=True), crs=None, pixels=True)
     return _framed(frame, xy, crs, silent=json and not _says_crs(file))
 
 
@@ -127,6 +129,12 @@ def _open(file: Path) -> Any:
 def _says_crs(file: Path) -> bool:
     with _open(file) as stream:
         return b'"crs"' in stream.read(65536)
+
+
+def _in_pixels(file: Path) -> bool:
+    """Whether the file says that its coordinates are column and row of the scene: a member "swath:crs" of "pixel"."""
+    with _open(file) as stream:
+        return re.search(rb'"swath:crs"\s*:\s*"pixel"', stream.read(4096)) is not None
 
 
 def _guard_json(file: Path) -> None:

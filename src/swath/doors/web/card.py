@@ -70,8 +70,10 @@ def drawn(
     """The card of a map that its own labels judge, each by a model that did not see its neighbourhood."""
     accuracy = assessment["accuracy"]
     colour = {c["name"]: c["colour"] for c in legend}
-    parts = assessment["classes"]
-    counts = assessment["confusion"]["counts"]
+    order = {c["name"]: i for i, c in enumerate(said["classes"])}
+    at = sorted(range(len(legend)), key=lambda i: order.get(legend[i]["name"], len(order)))
+    parts = [assessment["classes"][i] for i in at]
+    counts = [[assessment["confusion"]["counts"][i][j] for j in at] for i in at]
     right = sum(counts[i][i] for i in range(len(counts)))
     rows = [
         {
@@ -185,7 +187,7 @@ def _to_view(file: Any, view: View, said: Mapping[str, Any]) -> Any:
     transform = file.transform
 
     def moved(column: float, row: float) -> tuple[float, float]:
-        x, y = transform * (column, row)
+        x, y = transform @ (column, row)
         return view.to_pixel(*change.transform(x, y))
 
     return moved

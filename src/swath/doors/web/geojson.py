@@ -54,9 +54,7 @@ def exported(state: Mapping[str, Any], view: View) -> dict[str, Any]:
     for label in state["labels"]:
         own = {k: label[k] for k in ("made", "by", "date_seen") if label.get(k)}
         properties = {"class": names[label["class"]], **own}
-        features.append(
-            {"type": "Feature", "id": label["id"], "properties": properties, "geometry": label["geometry"]}
-        )
+        features.append({"type": "Feature", "id": label["id"], "properties": properties, "geometry": label["geometry"]})
     made: dict[str, Any] = {"type": "FeatureCollection"}
     if view.pixel:
         made["swath:crs"] = "pixel"
@@ -131,7 +129,9 @@ def _key(properties: Sequence[Mapping[str, Any]], column: str | None) -> str:
     if column is not None:
         if column in names:
             return column
-        raise LabelError(rule=f"the property {column} holds the class", got=", ".join(names[:12]), remedy="name another")
+        raise LabelError(
+            rule=f"the property {column} holds the class", got=", ".join(names[:12]), remedy="name another"
+        )
     lower = {str(k).casefold(): k for k in names}
     known = next((lower[k] for k in CLASS_KEYS if k in lower), None)
     if known is None and len(names) == 1:
@@ -171,7 +171,9 @@ def _moved(geometry: dict[str, Any], source: str | None, view: View, swap: bool)
             change = _transformer(source, view.crs, CRS, Transformer)
         except CRSError as error:
             got = " ".join(source.split())[:60]
-            raise LabelError(rule="the CRS of labels is known", got=got, remedy="save them as longitude, latitude") from error
+            raise LabelError(
+                rule="the CRS of labels is known", got=got, remedy="save them as longitude, latitude"
+            ) from error
         rings = [[list(change.transform(p[0], p[1])) for p in ring] for ring in rings]
     if not all(abs(v) < 1e12 for ring in rings for p in ring for v in p):
         return None
@@ -212,7 +214,13 @@ def _none_on(given: Mapping[str, Any], found: Any, view: View, swap: bool, sourc
     for label, words, options, where, turned in (
         ("Swap and load", "latitude and longitude swapped", {"swap": True}, source, True),
         ("Take them as the scene's own", "coordinates of the scene's CRS", {"own": True}, None, False),
-        ("Swap, in the scene's own", "coordinates of the scene's CRS, swapped", {"own": True, "swap": True}, None, True),
+        (
+            "Swap, in the scene's own",
+            "coordinates of the scene's CRS, swapped",
+            {"own": True, "swap": True},
+            None,
+            True,
+        ),
     ):
         if (turned != swap or where != source) and share(where, turned) >= 0.5:
             choices.append({"label": label, "options": options, "words": words})

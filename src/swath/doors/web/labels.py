@@ -87,7 +87,12 @@ def _load(session: Session, given: dict[str, Any]) -> dict[str, Any]:
     journal = journal_of(session, scene.key)
     column = given.get("column") if isinstance(given.get("column"), str) else None
     found, notes = geojson.imported(
-        source, scene.view, journal.to_json(), swap=given.get("swap") is True, own=given.get("own") is True, column=column
+        source,
+        scene.view,
+        journal.to_json(),
+        swap=given.get("swap") is True,
+        own=given.get("own") is True,
+        column=column,
     )
     journal.take(found)
     revision = journal.revision

@@ -89,7 +89,7 @@ def prepare(
         got = ", ".join(f"{c['name']} {count[c['id']]}" for c in state["classes"]) or "no class"
         raise LabelError(rule="two classes with 3 labels each are enough to start", got=got, remedy="add labels")
     area = None if window is None else _area(scene.view, window)
-    names = sorted(c["name"] for c in state["classes"] if count[c["id"]])
+    names = [c["name"] for c in state["classes"] if count[c["id"]]]
     known = {c["name"]: c["colour"] for c in state["classes"]}
     (session.folder / "maps").mkdir(exist_ok=True)
     n = max(numbers(session), default=0)
@@ -163,9 +163,9 @@ def make(session: Session, n: int, progress: Progress) -> dict[str, Any]:
     live = maplayers.Live(session, n, scene, said)
 
     def tell(done: int, total: int, what: str) -> None:
-        progress(done, max(1, total), stage(what))
         if what == "mapping":
-            live.show(done)
+            live.show(done)  # first: progress ends here when the map is called off
+        progress(done, max(1, total), stage(what))
 
     progress(0, 1, STAGES[0])
     _keep(folder, {**said, "state": "running"})

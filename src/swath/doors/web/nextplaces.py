@@ -58,6 +58,8 @@ def next_places(
     worth = _averaged(worth, seen)
     worth += NEWER * _outside(folder, shape) * (worth > 0)
     worth[~seen] = 0
+    rim = max(1, min(shape) // 40)
+    worth[:rim] = worth[-rim:] = worth[:, :rim] = worth[:, -rim:] = 0
     _leave_out(worth, labelled, near, step)
     apart = max(3.0, 0.22 * min(shape))
     pair = np.minimum(a, b) * count + np.maximum(a, b)

@@ -58,7 +58,7 @@ export function areaTable(area, form) {
   const wide = 104;
   const x = (v) => 1 + (Math.max(0, v) / marks[2]) * (wide - 2);
   const digits = area.digits ?? 1;
-  const head = svg("svg", { class: "ticks", viewBox: `0 0 ${wide} 14`, "aria-hidden": "true" }, marks.map((v, i) => svg("text", { x: x(v), y: 11, "text-anchor": ["start", "middle", "end"][i] }, number(v))));
+  const head = svg("svg", { class: "ticks", viewBox: `0 0 ${wide} 14`, "aria-hidden": "true" }, marks.map((v, i) => (i === 1 && marks[2] >= 1000 ? null : svg("text", { x: x(v), y: 11, "text-anchor": ["start", "middle", "end"][i] }, number(v)))));
   const rows = area.rows.map((row) => {
     const shown = reference && row.estimate !== null;
     const drawn = svg(

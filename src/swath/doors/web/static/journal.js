@@ -52,8 +52,7 @@ export function apply(state, op) {
   }
 }
 
-export function makeJournal({ api, store, panel, words }) {
-  const tab = fresh();
+export function makeJournal({ api, store, panel, tab }) {
   let scene = null;
   let revision = 0;
   let state = { classes: new Map(), labels: new Map(), gone: new Set() };
@@ -177,8 +176,7 @@ export function makeJournal({ api, store, panel, words }) {
 
   api.on("labels", (record) => {
     if (!scene || record.scene !== scene.id || record.by === tab || record.revision <= revision) return;
-    const other = record.by !== "";
-    read().then(() => other && panel.say(words.bar.otherTab, "chip")).catch(() => {});
+    read().catch(() => {});
   });
   api.on("connected", (yes) => yes && flush());
   api.on("resync", () => scene && read().then(flush).catch(() => {}));

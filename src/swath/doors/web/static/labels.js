@@ -24,7 +24,7 @@ const STYLE = [
 export function start(app) {
   const { store, view, api, panel, keys } = app;
   const say = words.labels;
-  const journal = makeJournal({ api, store, panel, words });
+  const journal = makeJournal({ api, store, panel, tab: app.tab });
   const done = [];
   const undone = [];
   const renamed = new Map();

@@ -1,0 +1,280 @@
+"""Maps through the page's door: made from the journal, shown while they come, judged in the form the labels allow."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from swath.doors.web import card, maplayers, maps, nextplaces
+from swath.errors import Cancelled
+
+
+def labelled(door: Any, n: int = 6, scene: str = "s1") -> None:
+    """Two classes by brightness, which grows from the upper left to the lower right corner."""
+    ops = [
+        {"id": f"c{i}", "op": "class-add", "class": {"id": f"c{i}", "name": name, "colour": colour}}
+        for i, (name, colour) in enumerate((("Wood", "#00520e"), ("Sand", "#a98f7e")))
+    ]
+    rng = np.random.default_rng(1)
+    for i in range(n):
+        for kind in (0, 1):
+            row, column = rng.uniform(2, 30, 2) + 32 * kind
+            place = [400000 + 10 * column, 5200000 - 10 * row]
+            label = {"id": f"l{kind}{i}", "class": f"c{kind}", "geometry": {"type": "Point", "coordinates": place}}
+            ops.append({"id": f"o{kind}{i}", "op": "add", "label": label})
+    answer = door.post("/api/labels/ops", {"scene": scene, "base": 0, "ops": ops})
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture
+def mapped(opened):
+    labelled(opened, n=10)
+    job = opened.done(opened.post("/api/maps", {"scene": "s1"}))
+    assert job["state"] == "done", job
+    assert job["result"] == {"map": 1}
+    return opened
+
+
+def test_a_map_has_layers_a_card_places_and_files(mapped):
+    record = mapped.get("/api/maps/1").json()
+    assert record["title"] == "Map 1" and record["state"] == "done"
+    assert record["labels"] == 20
+    kinds = [layer["kind"] for layer in record["layers"]]
+    assert kinds == ["doubt", "classes", "probability"]
+    legend = record["layers"][1]["legend"]
+    assert {c["name"]: c["colour"] for c in legend} == {"Wood": "#00520e", "Sand": "#a98f7e"}
+    for layer in record["layers"]:
+        tile = mapped.client.get("/" + layer["tiles"].format(z=0, x=0, y=0))
+        assert tile.status_code in (200, 204), tile.text
+    told = record["card"]
+    assert told["form"] == "drawn"
+    assert [r["class"] for r in told["area"]["rows"]] == ["Wood", "Sand"]  # as in the list of classes
+    assert all(r["low"] is None and r["estimate"] is None for r in told["area"]["rows"])
+    assert told["area"]["all"] == pytest.approx(64 * 64 / 100)
+    assert "did not see its neighbourhood" in told["sentence"]
+    assert len(told["matrix"]["counts"]) == 2
+    for file in record["files"].values():
+        assert mapped.client.get("/" + file["href"]).status_code == 200
+    assert str(mapped.folder.parent) not in json.dumps(record)
+    own, counts = told["matrix"]["classes"], told["matrix"]["counts"]
+    truth = json.loads((mapped.session.folder / "maps" / "1" / "assessment.json").read_text())
+    names = [c["name"] for c in truth["classes"]]
+    for i, a in enumerate(own):
+        for j, b in enumerate(own):
+            assert counts[i][j] == truth["confusion"]["counts"][names.index(a)][names.index(b)]
+
+
+def test_its_run_json_makes_the_same_map_again(mapped, tmp_path: Path):
+    import swath
+
+    found = swath.again(mapped.session.folder / "maps" / "1" / "run.json", out=tmp_path / "there")
+    assert found.different == ()
+    assert "classes.tif" in found.same
+
+
+def test_a_second_map_is_held_against_the_first(mapped):
+    job = mapped.done(mapped.post("/api/maps", {"scene": "s1"}))
+    assert job["result"] == {"map": 2}
+    record = mapped.get("/api/maps/2").json()
+    told = record["card"]["against"]
+    assert told["map"] == 1 and told["difference"] == 0
+    assert told["words"] == "Against map 1: 0.0 points (0.0 to 0.0): no clear difference."
+    assert record["earlier"] == [1]
+    assert [m["n"] for m in mapped.get("/api/state").json()["maps"]] == [1, 2]
+
+
+def test_labels_that_cannot_make_a_map_are_refused_at_once(opened):
+    labelled(opened, n=1)
+    answer = opened.post("/api/maps", {"scene": "s1"})
+    assert answer.status_code == 400
+    assert answer.json()["got"] == "Wood 1, Sand 1."[:-1]
+    assert list((opened.session.folder / "maps").iterdir()) == []
+
+
+def test_a_window_is_mapped_alone_and_lies_where_it_should(opened):
+    import rasterio
+
+    labelled(opened)
+    job = opened.done(opened.post("/api/maps", {"scene": "s1", "window": [0, 60, 4, 64]}))
+    assert job["state"] == "done", job
+    with rasterio.open(opened.session.folder / "maps" / "1" / "classes.tif") as file:
+        assert (file.height, file.width) == (60, 60)
+        assert (file.transform.c, file.transform.f) == (400040, 5200000)
+    record = opened.get("/api/maps/1").json()
+    for place in record["next"]:
+        assert 4 <= place["col"] <= 64 and 0 <= place["row"] <= 60
+
+
+@pytest.mark.parametrize("window", [[0, 99, 0, 10], [5, 5, 0, 10], [0, 10], "all", [0, 1.5, 0, 3]])
+def test_windows_off_the_scene_are_refused(opened, window):
+    labelled(opened)
+    assert opened.post("/api/maps", {"scene": "s1", "window": window}).status_code == 400
+
+
+def test_a_map_that_is_stopped_keeps_its_tiles_and_goes_on(opened):
+    labelled(opened)
+    session, scene = opened.session, opened.session.scenes.get("s1")
+    n = maps.prepare(session, scene)
+    seen = []
+
+    def stop(done: int, total: int, what: str) -> None:
+        seen.append((what, done))
+        if what == "Mapping" and done:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        maps.make(session, n, stop)
+    assert [w for w, _ in seen if w not in maps.STAGES] == []
+    record = opened.get(f"/api/maps/{n}").json()
+    assert record["state"] == "stopped" and record["card"] is None
+    tile = opened.client.get("/" + record["layers"][0]["tiles"].format(z=0, x=0, y=0))
+    assert tile.status_code == 200
+    job = opened.done(opened.post("/api/maps", {"go_on": n}))
+    assert job["state"] == "done", job
+    assert opened.get(f"/api/maps/{n}").json()["card"]["form"] == "drawn"
+
+
+def test_stopped_before_anything_was_finished_nothing_stays(opened):
+    labelled(opened)
+    session = opened.session
+    n = maps.prepare(session, session.scenes.get("s1"))
+
+    def stop(done: int, total: int, what: str) -> None:
+        if what == "Choosing a classifier":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        maps.make(session, n, stop)
+    assert opened.get(f"/api/maps/{n}").status_code == 404
+    assert not (session.folder / "maps" / str(n)).exists()
+
+
+def test_tiles_are_told_of_while_the_map_is_made(opened):
+    labelled(opened)
+    told = []
+    before = opened.session.events.send
+    opened.session.events.send = lambda kind, record: (told.append((kind, record)), before(kind, record))[1]
+    opened.done(opened.post("/api/maps", {"scene": "s1"}))
+    layers = [record["id"] for kind, record in told if kind == "layers"]
+    assert layers[0] == "m1.classes"
+    stages = [record["what"] for kind, record in told if kind == "job" and record["state"] == "running"]
+    assert "Mapping" in stages
+
+
+def test_maps_are_there_again_after_a_restart_and_gone_when_deleted(mapped):
+    from swath.doors.web.session import start
+
+    again = start([mapped.folder], mapped.session.folder)
+    again.scenes.named(["field.tif"], {})
+    again.layers.scenes = again.scenes
+    assert [m["n"] for m in maps.listing(again)] == [1]
+    assert maps.record(again, 1)["card"]["form"] == "drawn"
+    assert mapped.delete("/api/maps/1").status_code == 200
+    assert mapped.get("/api/maps/1").status_code == 404
+    assert mapped.get("/api/maps/../1").status_code == 404
+
+
+def test_a_scene_without_coordinates_is_mapped_in_pixels(opened, make_scene):
+    make_scene(opened.folder / "photo.tif", crs=None)
+    assert opened.post("/api/scenes", {"names": ["photo.tif"]}).status_code == 201
+    rng = np.random.default_rng(2)
+    ops = [
+        {"id": f"k{i}", "op": "class-add", "class": {"id": f"k{i}", "name": name}} for i, name in enumerate(("a", "b"))
+    ]
+    for i in range(6):
+        for kind in (0, 1):
+            place = (rng.uniform(2, 30, 2) + 32 * kind).tolist()
+            label = {"id": f"p{kind}{i}", "class": f"k{kind}", "geometry": {"type": "Point", "coordinates": place}}
+            ops.append({"id": f"q{kind}{i}", "op": "add", "label": label})
+    assert opened.post("/api/labels/ops", {"scene": "s2", "base": 0, "ops": ops}).status_code == 200
+    assert opened.post("/api/maps", {"scene": "s2", "window": [0, 9, 0, 9]}).status_code == 400
+    job = opened.done(opened.post("/api/maps", {"scene": "s2"}))
+    assert job["state"] == "done", job
+    record = opened.get(f"/api/maps/{job['result']['map']}").json()
+    assert record["card"]["area"]["unit"] == "pixel"
+    assert "pixels)" in record["card"]["sentence"]
+    tile = opened.client.get("/" + record["layers"][1]["tiles"].format(z=0, x=0, y=0))
+    assert tile.status_code == 200
+
+
+def test_stages_cover_what_the_verb_says():
+    said = ["features at the labels", "judging logistic", "mapping", "writing doubt.tif", "judging in places left out"]
+    assert [maps.stage(w) for w in said] == [
+        "Reading", "Choosing a classifier", "Mapping", "Mapping", "Judging",
+    ]  # fmt: skip
+    assert maplayers.codes_of(["b", "a"]) == {"a": 1, "b": 2}
+    assert maplayers.codes_of(["7", "3"]) == {"7": 7, "3": 3}
+
+
+def doubtful(folder: Path, share: np.ndarray) -> None:
+    """probability.tif of (K, H, W) shares, and a doubt.tif without anything unlike."""
+    import rasterio
+
+    k, h, w = share.shape
+    with rasterio.open(
+        folder / "probability.tif", "w", driver="GTiff", height=h, width=w, count=k, dtype="uint8", nodata=255
+    ) as f:
+        f.write(np.rint(share * 250).astype(np.uint8))
+    with rasterio.open(folder / "doubt.tif", "w", driver="GTiff", height=h, width=w, count=2, dtype="uint8") as f:
+        f.write(np.stack([np.ones((h, w)), np.zeros((h, w))]).astype(np.uint8))
+
+
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+def test_next_places_lie_in_doubt_apart_from_labels_and_from_one_another(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    share = np.zeros((3, 200, 300))
+    share[0] = 0.98
+    share[1:] = 0.01
+    for r, c, other in ((40, 50, 1), (120, 60, 2), (60, 200, 1), (150, 220, 2), (100, 150, 1), (30, 270, 2)):
+        share[0, r - 10 : r + 10, c - 10 : c + 10] = 0.45
+        share[other, r - 10 : r + 10, c - 10 : c + 10] = 0.44
+    share += 0.005 * rng.random(share.shape)
+    doubtful(tmp_path, np.clip(share, 0, 1))
+    found = nextplaces.next_places(tmp_path, [(40, 50)], near=20)
+    assert len(found) == 5
+    at = np.array([(p.row, p.column) for p in found])
+    apart = np.hypot(*(at[:, None] - at[None]).T)
+    assert apart[~np.eye(5, dtype=bool)].min() > 40
+    assert np.hypot(*(at - (40, 50)).T).min() > 20
+    assert {p.b for p in found} | {p.a for p in found} == {0, 1, 2}
+    for p in found:
+        assert 0.4 < p.pb <= p.pa < 0.5
+
+
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+def test_a_map_in_no_doubt_has_no_next_places(tmp_path: Path):
+    share = np.stack([np.ones((50, 50)), np.zeros((50, 50))])
+    doubtful(tmp_path, share)
+    assert nextplaces.next_places(tmp_path, []) == []
+
+
+def test_a_difference_that_is_clear_is_called_so(mapped):
+    """The earlier map's answers made wrong on purpose: the newer one is better, and its interval leaves out 0."""
+    first = mapped.session.folder / "maps" / "1"
+    second = mapped.session.folder / "maps" / "2"
+    shutil.copytree(first, second)
+    with np.load(first / "model" / "training.npz") as file:
+        arrays = {k: file[k] for k in file.files}
+    arrays["oof_value"] = 1 - arrays["oof_value"]
+    np.savez(first / "model" / "training.npz", **arrays)
+    told = card.against(second, first, 1)
+    assert told is not None
+    assert told["difference"] > 0.5 and told["low"] > 0
+    assert told["words"].endswith("better.")
+
+
+def test_two_maps_at_once_have_numbers_of_their_own(opened):
+    labelled(opened)
+    scene = opened.session.scenes.get("s1")
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(maps.prepare(opened.session, scene))) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sorted(found) == [1, 2, 3, 4]
