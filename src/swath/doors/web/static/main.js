@@ -83,7 +83,9 @@ function header() {
   const name = phase === "loading" ? loading || words.page.loading("") : scene?.name || "";
   get("scene-name").textContent = name || words.page.mapEmpty;
   const size = scene?.grid.metres ? `${Number(scene.grid.metres.toPrecision(3))}\u2009m` : "";
-  get("scene-remark").textContent = phase === "loading" || !scene ? "" : [scene.sensor, size, scene.simulated && words.page.simulated].filter(Boolean).join(" · ");
+  get("scene-remark").textContent = phase === "loading" || !scene ? "" : [scene.sensor, size].filter(Boolean).join(" · ");
+  get("scene-tag").textContent = words.page.simulated;
+  get("scene-tag").hidden = phase === "loading" || !scene?.simulated;
   document.title = words.page.title(scene?.name);
   root.dataset.phase = phase;
   root.dataset.scene = scene ? "open" : "none";

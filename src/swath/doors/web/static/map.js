@@ -51,6 +51,7 @@ export async function makeView({ store, words }) {
   let shape = { width: 256, height: 256 };
   const padding = { top: 0, right: 0, bottom: 0, left: 0 };
   let limits = { min: -2, max: 8 };
+  let opened = false;
 
   const view = {
     webgl,
@@ -67,6 +68,14 @@ export async function makeView({ store, words }) {
     toWorld: (col, row) => grid.toWorld(col, row),
   };
 
+  // Under the pictures lies the scene's extent in the panel's colour: that is what missing data look like.
+  const panelColour = () => getComputedStyle(document.documentElement).getPropertyValue("--panel").trim() || "#fff";
+  const extent = () => {
+    const { width, height } = shape;
+    const ring = [[0, 0], [width, 0], [width, height], [0, height], [0, 0]].map(([col, row]) => grid.toWorld(col, row));
+    return { type: "FeatureCollection", features: opened ? [{ type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [ring] } }] : [] };
+  };
+
   async function makeMap() {
     if (!webgl) {
       const { makeStill } = await import("./still.js");
@@ -79,7 +88,14 @@ export async function makeView({ store, words }) {
   function newMap(container, more = {}) {
     return new view.gl.Map({
       container,
-      style: { version: 8, sources: {}, layers: [{ id: "rasters-end", type: "background", layout: { visibility: "none" } }] },
+      style: {
+        version: 8,
+        sources: { extent: { type: "geojson", data: extent(), tolerance: 0, maxzoom: 22 } },
+        layers: [
+          { id: "extent", type: "fill", source: "extent", paint: { "fill-color": panelColour(), "fill-antialias": false } },
+          { id: "rasters-end", type: "background", layout: { visibility: "none" } },
+        ],
+      },
       center: [-179, 84],
       zoom: 0,
       minZoom: -4,
@@ -296,10 +312,14 @@ export async function makeView({ store, words }) {
     rasters.reset();
     shape = { width: scene.grid.width, height: scene.grid.height };
     grid = geometry(scene.levels);
+    opened = true;
+    if (webgl) map.getSource("extent").setData(extent());
     remeasure();
     view.fit(null, { duration: 0 });
     settling = true;
   };
+
+  if (webgl) document.addEventListener("themechange", () => map.setPaintProperty("extent", "fill-color", panelColour()));
 
   // The chosen pixel: the accent cross, and a frame around the pixel when it is large enough to see.
   const here = cross();

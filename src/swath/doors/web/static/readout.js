@@ -45,6 +45,7 @@ export function start(app) {
   const values = el("span", { class: "values num", hidden: true });
   read.append(place, turn, values);
   let form = "crs";
+  let wanted = "crs"; // what the person chose; a scene without coordinates does not change that
   let at = null;
   let waiting = 0;
 
@@ -52,7 +53,7 @@ export function start(app) {
 
   function next() {
     const list = forms(store.state.scene);
-    form = list[(list.indexOf(form) + 1) % list.length];
+    form = wanted = list[(list.indexOf(form) + 1) % list.length];
     draw();
   }
 
@@ -77,7 +78,7 @@ export function start(app) {
     const { scene, pixel } = store.state;
     read.hidden = !scene;
     if (!scene) return;
-    if (!forms(scene).includes(form)) form = forms(scene)[0];
+    form = forms(scene).includes(wanted) ? wanted : forms(scene)[0];
     const middle = view.where();
     const spot = at || (pixel ? { col: Math.floor(pixel.col) + 0.5, row: Math.floor(pixel.row) + 0.5 } : middle);
     const inside = spot.col >= 0 && spot.row >= 0 && spot.col < scene.grid.width && spot.row < scene.grid.height;
