@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from swath.doors.web import journal as journals
 from swath.doors.web.journal import Journal
 from swath.errors import LabelError, OutputError
@@ -124,14 +125,16 @@ def test_labels_of_a_deleted_class_go_with_it_also_those_on_their_way(tmp_path: 
     j = Journal(tmp_path / "a.jsonl")
     j.take([class_add("1", "a", "Water"), add("2", "l", "a"), {"id": "3", "op": "class-delete", "class": {"id": "a"}}])
     j.take([add("4", "m", "a")])
-    assert j.to_json()["labels"] == [] and j.to_json()["classes"] == []
+    assert j.to_json()["labels"] == []
+    assert j.to_json()["classes"] == []
 
 
 def test_a_batch_with_one_wrong_operation_leaves_nothing(tmp_path: Path) -> None:
     j = Journal(tmp_path / "a.jsonl")
     with pytest.raises(LabelError):
         j.take([class_add("1", "a", "Water"), {"id": "2", "op": "explode"}])
-    assert j.revision == 0 and not j.path.exists()
+    assert j.revision == 0
+    assert not j.path.exists()
 
 
 @pytest.mark.parametrize(
@@ -196,7 +199,8 @@ def test_a_damaged_line_in_the_middle_is_put_aside_and_the_rest_kept(tmp_path: P
     j.path.write_bytes(b"".join(lines))
     back = Journal(j.path)
     assert [x["id"] for x in back.to_json()["labels"]] == ["b"]
-    assert back.kept is not None and b"ThEn" in back.kept.read_bytes()
+    assert back.kept is not None
+    assert b"ThEn" in back.kept.read_bytes()
     assert Journal(j.path).kept is None
 
 

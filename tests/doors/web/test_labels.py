@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from swath.doors.web import geojson
 from swath.doors.web.answers import Clash
 from swath.doors.web.view import View
@@ -145,7 +146,8 @@ def test_pixel_labels_belong_to_scenes_without_coordinates():
         "labels": [{"id": "x", "class": "a", "geometry": {"type": "Point", "coordinates": [3.5, 4.5]}}],
     }
     out = geojson.exported(state, view(None))
-    assert out["swath:crs"] == "pixel" and "crs" not in out
+    assert out["swath:crs"] == "pixel"
+    assert "crs" not in out
 
 
 def test_multi_geometries_come_apart_and_lines_are_left_out():

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from swath.doors.web import card, maplayers, maps, nextplaces
 from swath.errors import Cancelled
 
@@ -42,7 +43,8 @@ def mapped(opened):
 
 def test_a_map_has_layers_a_card_places_and_files(mapped):
     record = mapped.get("/api/maps/1").json()
-    assert record["title"] == "Map 1" and record["state"] == "done"
+    assert record["title"] == "Map 1"
+    assert record["state"] == "done"
     assert record["labels"] == 20
     kinds = [layer["kind"] for layer in record["layers"]]
     assert kinds == ["doubt", "classes", "probability"]
@@ -82,7 +84,8 @@ def test_a_second_map_is_held_against_the_first(mapped):
     assert job["result"] == {"map": 2}
     record = mapped.get("/api/maps/2").json()
     told = record["card"]["against"]
-    assert told["map"] == 1 and told["difference"] == 0
+    assert told["map"] == 1
+    assert told["difference"] == 0
     assert told["words"] == "Against map 1: 0.0 points (0.0 to 0.0): no clear difference."
     assert record["earlier"] == [1]
     assert [m["n"] for m in mapped.get("/api/state").json()["maps"]] == [1, 2]
@@ -107,7 +110,8 @@ def test_a_window_is_mapped_alone_and_lies_where_it_should(opened):
         assert (file.transform.c, file.transform.f) == (400040, 5200000)
     record = opened.get("/api/maps/1").json()
     for place in record["next"]:
-        assert 4 <= place["col"] <= 64 and 0 <= place["row"] <= 60
+        assert 4 <= place["col"] <= 64
+        assert 0 <= place["row"] <= 60
 
 
 @pytest.mark.parametrize("window", [[0, 99, 0, 10], [5, 5, 0, 10], [0, 10], "all", [0, 1.5, 0, 3]])
@@ -131,7 +135,8 @@ def test_a_map_that_is_stopped_keeps_its_tiles_and_goes_on(opened):
         maps.make(session, n, stop)
     assert [w for w, _ in seen if w not in maps.STAGES] == []
     record = opened.get(f"/api/maps/{n}").json()
-    assert record["state"] == "stopped" and record["card"] is None
+    assert record["state"] == "stopped"
+    assert record["card"] is None
     tile = opened.client.get("/" + record["layers"][0]["tiles"].format(z=0, x=0, y=0))
     assert tile.status_code == 200
     job = opened.done(opened.post("/api/maps", {"go_on": n}))
@@ -264,7 +269,8 @@ def test_a_difference_that_is_clear_is_called_so(mapped):
     np.savez(first / "model" / "training.npz", **arrays)
     told = card.against(second, first, 1)
     assert told is not None
-    assert told["difference"] > 0.5 and told["low"] > 0
+    assert told["difference"] > 0.5
+    assert told["low"] > 0
     assert told["words"].endswith("better.")
 
 
