@@ -10,7 +10,7 @@ from affine import Affine
 import swath
 from swath.errors import SwathError
 from swath.language.answer import Number
-from swath.tools.asking_pixels import ASIDE, EDGE, counted, write
+from swath.tools.asking_pixels import ASIDE, EDGE, counted, outlines, write
 
 NAMES = {1: "water", 2: "forest", 3: "crops"}
 QUESTIONS = (
@@ -88,3 +88,20 @@ def test_the_layer_shows_what_is_counted_and_its_rim(tmp_path):
 def test_a_number_of_a_whole_file_has_no_pixels_of_its_own():
     with pytest.raises(SwathError, match="by the pixels it counts"):
         counted({"map": "x.tif"})
+
+
+def test_outlines_enclose_what_is_counted_unless_they_are_too_many(tmp_path, monkeypatch):
+    from rasterio.features import rasterize
+    from shapely.geometry import Polygon
+
+    maps = worlds(tmp_path)
+    number = next(p for p in swath.ask("how much crops is here?", maps).parts if isinstance(p, Number))
+    found = counted(number.evidence)
+    around = outlines(found)
+    burnt = rasterize([Polygon(rings[0], rings[1:]) for rings in around], out_shape=found.shape)
+    np.testing.assert_array_equal(burnt > 0, found.read(0, 60))
+    path, _ = write(tmp_path / "plain.tif", found, rims=False)
+    with rasterio.open(path) as file:
+        assert set(np.unique(file.read(1))) == {0, ASIDE}
+    monkeypatch.setattr("swath.tools.asking_pixels.MOST_RINGS", 0)
+    assert outlines(found) is None

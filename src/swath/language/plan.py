@@ -13,7 +13,7 @@ from typing import Any
 
 from swath.language.plan_context import Context, Source, matching
 from swath.language.plan_read import KINDS, Kind, Read, kind_of, nearest, read_question
-from swath.language.plan_words import AHEAD, EARLIER, FIRST, LAST, NEAREST
+from swath.language.plan_words import AHEAD, EARLIER, FIRST, LAST, MANY, NEAREST
 
 __all__ = ["KINDS", "Plan", "Question", "Refusal", "examples", "plan"]
 
@@ -86,10 +86,14 @@ def examples(context: Context, first: str = "", about: str = "", skip: str = "")
     name = _said(about or (context.here.classes or ("[class]",))[0])
     order = sorted(KINDS, key=lambda k: k != first)
     return tuple(
-        NEAREST[k].format(**{"class": name})
+        (MANY if k == "much" and _many(name) else NEAREST[k]).format(**{"class": name})
         for k in order
         if k != skip and (not skip or k not in ("changed", "compare") or context.earlier())
     )
+
+
+def _many(name: str) -> bool:
+    return name.endswith("s") and not name.endswith(("ss", "us"))
 
 
 def plan(question: str, context: Context) -> Plan | Refusal | Question:

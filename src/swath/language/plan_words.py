@@ -13,6 +13,7 @@ __all__ = [
     "GENERAL",
     "KNOWN",
     "LAST",
+    "MANY",
     "NEAREST",
     "PLACES",
     "REGION_WORDS",
@@ -123,4 +124,5 @@ NEAREST = {
     "describe": "Describe this view",
     "compare": "Compare with the earlier date",
 }
-"""The five kinds of question, as they are offered back."""
+MANY = "How much of this is {class}?"
+"""The five kinds of question, as they are offered back; the first of a class in the plural."""

@@ -14,7 +14,10 @@ from swath.errors import SwathError
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-__all__ = ["ASIDE", "COUNTED", "EDGE", "Counted", "counted", "write"]
+__all__ = ["ASIDE", "COUNTED", "EDGE", "Counted", "counted", "outlines", "write"]
+
+MOST_PIXELS, MOST_RINGS, MOST_CORNERS = 4_000_000, 600, 40_000
+"""Beyond them pixels are not outlined."""
 
 ASIDE, EDGE = 1, 2
 COUNTED = 0
@@ -101,8 +104,28 @@ def _changed(before: Any, after: Any, codes: list[Any]) -> Callable[[int, int], 
     return read
 
 
-def write(path: Path, found: Counted) -> tuple[Path, int]:
-    """(the layer of these codes as a COG on the map's grid, how many pixels it counts). Raises OutputError."""
+def outlines(found: Counted) -> list[list[list[tuple[float, float]]]] | None:
+    """Polygons around what is counted, each a list of rings of (column, row); None where there are too many to be read."""
+    from rasterio.features import shapes
+    from rasterio.transform import Affine
+
+    top, bottom, left, right = found.window
+    if (bottom - top) * (right - left) > MOST_PIXELS:
+        return None
+    mask = found.read(top, bottom)[:, left:right].astype(np.uint8)
+    made: list[list[list[tuple[float, float]]]] = []
+    corners = 0
+    for shape, _ in shapes(mask, mask=mask > 0, connectivity=4, transform=Affine.translation(left, top)):
+        rings = [[(float(x), float(y)) for x, y in ring] for ring in shape["coordinates"]]
+        corners += sum(map(len, rings))
+        made.append(rings)
+        if len(made) > MOST_RINGS or corners > MOST_CORNERS:
+            return None
+    return made
+
+
+def write(path: Path, found: Counted, *, rims: bool = True) -> tuple[Path, int]:
+    """(the layer of these codes as a COG on the map's grid, how many pixels it counts). rims: with EDGE. Raises OutputError."""
     from swath.cube.blocks import Layer
     from swath.cube.save import write_windows
 
@@ -117,7 +140,8 @@ def write(path: Path, found: Counted) -> tuple[Path, int]:
         grown = np.pad(here, 1)
         rim = here & ~(grown[:-2, 1:-1] & grown[2:, 1:-1] & grown[1:-1, :-2] & grown[1:-1, 2:])
         codes = np.where(here, COUNTED, ASIDE).astype(np.uint8)
-        codes[rim] = EDGE
+        if rims:
+            codes[rim] = EDGE
         return codes[first - above : first - above + last - first]
 
     def window(rows: slice, columns: slice) -> np.ndarray:

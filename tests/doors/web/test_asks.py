@@ -75,6 +75,7 @@ def test_a_number_leads_to_a_window_and_to_the_pixels_that_it_counts(mapped):
     raster = mapped.session.layers.get(record["id"])
     with rasterio.open(raster.path) as file:
         assert (file.read(1) != 1).sum() == 100
+    assert record["outline"] == [[[[10, 50], [10, 60], [20, 60], [20, 50], [10, 50]]]]
 
 
 def test_what_is_seen_is_what_is_asked_about(mapped):
@@ -93,6 +94,8 @@ def test_a_map_of_a_part_of_the_scene_keeps_its_place(mapped):
     lay(mapped, 3, codes()[40:, 5:45].copy(), offset=(40, 5))
     found = ask(mapped, "how much water is here?", map=3)
     assert numbers(found)[0]["evidence"]["window"] == [50, 60, 10, 20]
+    outline = mapped.get(f"/api/asks/{found['id']}/pixels/0").json()["outline"]
+    assert sorted(map(tuple, outline[0][0]))[0] == (10, 50)
     seen = ask(mapped, "how much water is here?", map=3, window=[50, 55, 0, 64])
     assert numbers(seen)[0]["evidence"]["window"] == [50, 55, 10, 20]
     job = mapped.done(
@@ -143,7 +146,7 @@ def test_what_is_missing_is_said_for_the_page(opened):
     assert which["ask"] == ["Compare with map 1", "Compare with map 2"]
     assert ask(opened, which["ask"][0])["parts"]
     kind = ask(opened, "how much wetland is here?")["back"]
-    assert "How much Water is here?" in kind["ask"]
+    assert "How much of this is Water?" in kind["ask"]
 
 
 def test_an_answer_is_replayed(mapped):

@@ -255,8 +255,14 @@ def layer(session: Session, made: Ask, n: int) -> dict[str, Any]:
     path = made.folder / f"pixels-{n}.tif"
     lock: threading.Lock = session.more.setdefault("asks-lock", threading.Lock())
     with lock:
-        if not path.exists():
-            write(path, counted(made.numbers[n]["evidence"], safe=made.safe))
+        around: dict[tuple[str, int], Any] = session.more.setdefault("asks-around", {})
+        if (made.key, n) not in around or not path.exists():
+            found = counted(made.numbers[n]["evidence"], safe=made.safe)
+            rings = asks_said.rings_of(session.scenes.get(made.scene).view, found)
+            write(path, found, rims=rings is None)
+            around[made.key, n] = rings
+            for past in list(around)[:-SHOWN]:
+                del around[past]
     key = f"ask.{made.key}.{n}"
     shown: list[str] = session.more.setdefault("asks-shown", [])
     if key not in shown:
@@ -266,9 +272,6 @@ def layer(session: Session, made: Ask, n: int) -> dict[str, Any]:
         shown.remove(old)
     colours = {ASIDE: ("Not counted", "#0f1314"), EDGE: ("Edge of what is counted", "#5cc6c9")}
     more = {"ask": made.key, "number": n, "window": made.numbers[n]["window"]}
-    return session.layers.add(
-        key,
-        Raster(
-            path, "classes", f"Counted: {made.numbers[n]['text']}", made.scene, colours=colours, opacity=0.66, more=more
-        ),
-    )
+    name = f"Counted: {made.numbers[n]['text']}"
+    raster = Raster(path, "classes", name, made.scene, colours=colours, opacity=0.66, more=more)
+    return {**session.layers.add(key, raster), "outline": around[made.key, n]}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from swath.doors.web.view import View
     from swath.tools.ask import Answer
 
-__all__ = ["area_of", "told"]
+__all__ = ["area_of", "rings_of", "told"]
 
 Box = tuple[int, int, int, int]
 
@@ -91,6 +91,18 @@ def _warped(source: Any, target: Any, window: Box) -> list[int]:
         math.floor(float(rows.min()) + near), math.ceil(float(rows.max()) - near),
         math.floor(float(columns.min()) + near), math.ceil(float(columns.max()) - near),
     ]  # fmt: skip
+
+
+def rings_of(view: View, found: Any) -> list[Any] | None:
+    """Outlines of counted pixels as polygons in pixels of the view; None where they are too many, or on another grid."""
+    from swath.tools.asking_pixels import outlines
+
+    height, width = found.shape
+    top, bottom, left, right = _between(view, found.grid, found.shape, (0, height, 0, width), inward=False)
+    if (bottom - top, right - left) != (height, width):
+        return None
+    made = outlines(found)
+    return made and [[[[x + left, y + top] for x, y in ring] for ring in rings] for rings in made]
 
 
 def told(
@@ -183,7 +195,7 @@ def _plain(note: str) -> str:
 
 
 _ASK = {
-    ("class", "much"): "How much {} is here?",
+    ("class", "much"): "How much of this is {}?",
     ("class", "densest"): "Where is the highest share of {}?",
     ("date", "compare"): "Compare with {}",
     ("date", "changed"): "What changed between {} and {}?",

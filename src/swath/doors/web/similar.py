@@ -40,7 +40,7 @@ _ASKED = {
 
 
 def routes(session: Session) -> list[Route]:
-    """`POST api/similar`."""
+    """`POST api/similar`; with `prepare` it only embeds the scene."""
 
     async def similar(request: Request) -> Response:
         given = await body(request)
@@ -61,6 +61,10 @@ def routes(session: Session) -> list[Route]:
             "side": whole(given, "tile", low=4, high=512) if given.get("tile") is not None else None,
             "encoder": _ASKED[word],
         }
+        if given.get("prepare") is True:
+            for name in ("yes", "no", "k"):
+                del arguments[name]
+            return answer(await run_in_threadpool(session.job, "similar", prepare, arguments), 202)
         return answer(await run_in_threadpool(session.job, "similar", find, arguments), 202)
 
     return [Route("/api/similar", similar, methods=["POST"])]
@@ -96,6 +100,26 @@ def examples(given: Any, name: str, scene: OpenScene) -> list[tuple[float, ...]]
             )
         found.append((r0, r1, c0, c1))
     return found
+
+
+def prepare(
+    session: Session,
+    scene: OpenScene,
+    date: int | None,
+    side: int | None = None,
+    encoder: str | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Embed the scene, so that the first search need not wait; what its tiles are."""
+    return _about(scene, _tiles(session, scene, date, side, encoder, progress))
+
+
+def _about(scene: OpenScene, tiles: Tiles) -> dict[str, Any]:
+    metres = scene.view.metres
+    return {
+        "encoder": CATALOGUE.get(tiles.encoder, tiles.encoder),
+        "tile": {"pixels": tiles.side, "metres": None if metres is None else round(tiles.side * metres, 1)},
+    }
 
 
 def find(
@@ -141,8 +165,7 @@ def _record(scene: OpenScene, date: int | None, tiles: Tiles, found: Found) -> d
     if threshold != threshold:
         notes.append("Without a threshold the ranking alone is told: look whether the first are similar at all")
     return {
-        "encoder": CATALOGUE.get(tiles.encoder, tiles.encoder),
-        "tile": {"pixels": tiles.side, "metres": None if metres is None else round(tiles.side * metres, 1)},
+        **_about(scene, tiles),
         "hits": hits,
         "answer": found.answer,
         "threshold": None if threshold != threshold else round(threshold, 4),

@@ -1,30 +1,26 @@
 // Ask: a question, a sentence whose numbers lead to their pixels, and how each was got.
 
 import { el, fill, icon, svg } from "./dom.js";
+import { CHOSEN, outlines } from "./windows.js";
 import { words } from "./words.js";
 
 const PATIENCE = 400;
 const LAYER = "answer";
+const SWATCH = "linear-gradient(135deg, var(--accent) 50%, #0f1314 50%)";
 const OUTLINE = "ask.window";
 const KEPT = 12;
-const CASED = [
-  { type: "line", layout: { "line-join": "round" }, paint: { "line-width": 4.5, "line-color": "#fff" } },
-  { type: "line", layout: { "line-join": "round" }, paint: { "line-width": 2.5, "line-color": "#0b6b72" } },
-];
-
-const typeset = (text) => text.replace(/(\d)\s?%/g, "$1\u2009%").replace(/(\d) (ha|km|m|hectares?|pixels?)\b/g, "$1\u2009$2").replace(/-(?=\d)/g, "−");
-const ring = ([r0, r1, c0, c1]) => ({ type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [[[c0, r0], [c1, r0], [c1, r1], [c0, r1], [c0, r0]]] } });
+const typeset = (text) => text.replace(/(\d)\s?%/g, "$1\u202f%").replace(/(\d) (ha|km|m|hectares?|pixels?)\b/g, "$1\u202f$2").replace(/-(?=\d)/g, "−");
 
 export function start(app) {
   const { store, view, api, panel } = app;
   const say = words.ask;
   const form = document.getElementById("ask");
   const field = document.getElementById("ask-field");
-  const state = { found: null, run: null, timer: 0, told: null, number: null, layers: new Map(), hover: 0, asked: [], at: 0 };
+  const state = { found: null, run: null, timer: 0, told: null, number: null, layers: new Map(), around: new Map(), hover: 0, asked: [], at: 0 };
 
   // --- asking -------------------------------------------------------------------------------------------------
   function ask(question) {
-    const text = question.trim();
+    const text = question.trim().replace(/^\/+\s*/, "");
     const { scene, map } = store.state;
     if (!text || !scene) {
       panel.say(say.empty);
@@ -113,6 +109,7 @@ export function start(app) {
   function show(found) {
     state.found = found;
     state.layers.clear();
+    state.around.clear();
     state.number = null;
     const told = opened(found.planner === say.rules ? say.rules : say.model(found.planner));
     outline(null);
@@ -209,26 +206,31 @@ export function start(app) {
   const shown = (value) => (Array.isArray(value) ? value.join(", ") : String(value));
 
   function evidence(number) {
-    const nodes = [el("b", {}, typeset(number.text)), " ", el("span", {}, say.at(number.evidence))];
+    const nodes = [el("b", {}, typeset(number.text)), " ", el("span", {}, say.at({ ...number.evidence, whole: whole(number) }))];
     return number.pixels === null ? el("div", {}, nodes) : link(number, "", nodes);
   }
 
   // --- the pixels of a number ---------------------------------------------------------------------------------
-  function outline(window) {
-    if (!window && !state.outlined) return;
-    state.outlined = Boolean(window);
-    view.features(OUTLINE, { type: "FeatureCollection", features: window ? [ring(window)] : [] }, CASED);
+  function outline(around) {
+    if (!around && !state.outlined) return;
+    state.outlined = Boolean(around);
+    view.features(OUTLINE, outlines(around ?? []), CHOSEN);
   }
 
   function light(number, rest = 0) {
     clearTimeout(state.hover);
     if (number.pixels === null || !state.found) return;
-    const { scene } = store.state;
-    const w = number.evidence.window;
-    const whole = !w || (w[0] <= 0 && w[2] <= 0 && w[1] >= scene.grid.height && w[3] >= scene.grid.width);
-    outline(whole ? null : w);
+    const known = state.around.get(number.pixels);
+    if (known) outline(known);
+    else outline(whole(number) ? null : [number.evidence.window]);
     mark(number.pixels);
     state.hover = setTimeout(() => lay(number.pixels), rest);
+  }
+
+  function whole(number) {
+    const { grid } = store.state.scene;
+    const w = number.evidence.window;
+    return !w || (w[0] <= 0 && w[2] <= 0 && w[1] >= grid.height && w[3] >= grid.width);
   }
 
   function mark(n) {
@@ -242,9 +244,11 @@ export function start(app) {
     try {
       const record = await state.layers.get(n);
       if (state.found !== found || state.number !== n || !state.told) return;
+      if (record.outline) outline(record.outline);
+      state.around.set(n, record.outline);
       const old = app.layers.list().find((layer) => layer.id === LAYER);
       if (old?.shows === record.id) return;
-      app.layers.add({ ...record, id: LAYER, shows: record.id, kind: "answer", name: typeset(record.name), legend: null, swatch: "linear-gradient(135deg, var(--accent) 50%, #0f1314 50%)" });
+      app.layers.add({ ...record, id: LAYER, shows: record.id, kind: "answer", name: typeset(record.name), legend: null, swatch: SWATCH });
     } catch (fault) {
       state.layers.delete(n);
       if (state.found === found) panel.say(fault, "warn");
@@ -279,7 +283,7 @@ export function start(app) {
       svg("rect", { class: "whole", x: 0, y: 18, width: WIDTH, height: 10, rx: 2 }),
       svg("rect", { class: "part", x: 0, y: 18, width: x, height: 10, rx: Math.min(2, x / 2) }),
       label(0, 42, "0", "start"),
-      label(WIDTH, 42, "100\u2009%", "end"),
+      label(WIDTH, 42, "100\u202f%", "end"),
     );
   }
 
@@ -288,7 +292,7 @@ export function start(app) {
     const at = (value) => (value / top) * WIDTH;
     const scale = number.unit === "1" ? 100 : 1;
     const digits = top * scale < 10 ? 1 : 0;
-    const told = (value) => (value * scale).toFixed(digits) + (number.unit === "1" ? "\u2009%" : "");
+    const told = (value) => (value * scale).toFixed(digits) + (number.unit === "1" ? "\u202f%" : "");
     return svg(
       "svg",
       { class: "picture", viewBox: `0 0 ${WIDTH} 46`, role: "img", "aria-label": say.picture(typeset(number.text), told(number.low), told(number.high)) },

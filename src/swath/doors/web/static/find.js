@@ -1,29 +1,19 @@
 // Find: a click or a box is an example; places like it stand in a gallery and as numbered footprints on the map.
 
 import { el, fill, icon, iconButton } from "./dom.js";
+import { CHOSEN, dragged, middle, outlines, PLAIN, UNWANTED } from "./windows.js";
 import { words } from "./words.js";
 
 const SIDE = 148;
 const STEP = 12;
 const MOST = 48;
 const PATIENCE = 400;
-const line = (width, colour, more = {}) => ({ type: "line", layout: { "line-join": "round" }, paint: { "line-width": width, "line-color": colour, ...more } });
-const CASED = [line(4, "rgba(10,16,14,.55)"), line(2, "#fff")];
-const YES = [line(4.5, "#fff"), line(2.5, "#0b6b72")];
-const NO = [line(4.5, "#fff"), line(2.5, "#17201d", { "line-dasharray": [2, 1.4] })];
-
-const box = ([r0, r1, c0, c1], properties = {}) => ({
-  type: "Feature",
-  properties,
-  geometry: { type: "Polygon", coordinates: [[[c0, r0], [c1, r0], [c1, r1], [c0, r1], [c0, r0]]] },
-});
-const several = (features) => ({ type: "FeatureCollection", features });
-
+const LARGE = 1.5; // megapixels
 /** Metres or kilometres in as many digits as help. */
 export function far(metres) {
   if (metres === null || metres === undefined) return "";
-  if (metres < 995) return `${Math.round(metres / 5) * 5 || Math.round(metres)}\u2009m`;
-  return `${(metres / 1000).toFixed(metres < 9950 ? 1 : 0)}\u2009km`;
+  if (metres < 995) return `${Math.round(metres / 5) * 5 || Math.round(metres)}\u202fm`;
+  return `${(metres / 1000).toFixed(metres < 9950 ? 1 : 0)}\u202fkm`;
 }
 
 export function start(app) {
@@ -72,7 +62,6 @@ export function start(app) {
     return el("img", { src: api.address("api/chip", params), alt: "", width: size, height: size, loading: "lazy", decoding: "async" });
   }
 
-  const middle = ([r0, r1, c0, c1]) => ({ col: (c0 + c1) / 2, row: (r0 + r1) / 2 });
   const where = (one) => (one.window ? middle(one.window) : one);
   const tile = () => state.result?.tile.pixels ?? 32;
 
@@ -81,7 +70,7 @@ export function start(app) {
     fill(
       list,
       state.examples.map((one, i) => {
-        const name = say.example(one.window ? "box" : "place", i + 1);
+        const name = say.example(one.tile ? "tile" : one.window ? "box" : "place", i + 1);
         return el(
           "li",
           { class: one.kind },
@@ -132,7 +121,7 @@ export function start(app) {
     stop();
     const { scene, date } = store.state;
     const body = { scene: scene.id, date, yes: of("yes").map(asked), no: of("no").map(asked), k: state.k };
-    const run = (state.run = api.run("api/similar", body, (job) => state.run === run && wait(job)));
+    const run = (state.run = api.run("api/similar", body, (job) => state.run === run && job.total > 1 && wait(job)));
     draw();
     state.timer = setTimeout(() => wait(run.job), PATIENCE);
     try {
@@ -149,6 +138,22 @@ export function start(app) {
       state.run = null;
       clearTimeout(state.timer);
       failed(fault);
+    }
+  }
+
+  /** The scene is looked at while the person still looks for an example, unless it is a large one. */
+  async function prepare() {
+    const { scene, date } = store.state;
+    const what = `${scene.id} ${date}`;
+    if (state.prepared === what || state.preparing || scene.megapixels > LARGE) return;
+    const run = (state.preparing = api.run("api/similar", { scene: scene.id, date, prepare: true }, (job) => state.run && !state.result && wait(job)));
+    try {
+      await run.promise;
+      state.prepared = what;
+    } catch (fault) {
+      if (fault.status !== 499) console.warn(fault.message); // the search itself says it to the person
+    } finally {
+      if (state.preparing === run) state.preparing = null;
     }
   }
 
@@ -236,13 +241,13 @@ export function start(app) {
         { class: "told" },
         el("b", { title: say.score }, hit.score.toFixed(2)),
         el("span", { class: "far", title: distance ? say.distance : "" }, distance),
-        iconButton("plus", say.moreLike(hit.n), { title: `${say.moreTitle} (+)`, onclick: () => add("yes", { window: hit.window }) }),
-        iconButton("minus", say.notLike(hit.n), { title: `${say.notTitle} (−)`, onclick: () => add("no", { window: hit.window }) }),
+        iconButton("plus", say.moreLike(hit.n), { title: `${say.moreTitle} (+)`, onclick: () => add("yes", { window: hit.window, tile: true }) }),
+        iconButton("minus", say.notLike(hit.n), { title: `${say.notTitle} (−)`, onclick: () => add("no", { window: hit.window, tile: true }) }),
       ),
     );
     node.addEventListener("keydown", (event) => {
       const kind = event.key === "+" ? "yes" : event.key === "-" ? "no" : "";
-      if (kind) add(kind, { window: hit.window });
+      if (kind) add(kind, { window: hit.window, tile: true });
       else if (!step(event, node)) return;
       event.preventDefault();
       event.stopPropagation();
@@ -269,7 +274,7 @@ export function start(app) {
     state.focus = hit;
     for (const node of state.told?.body.querySelectorAll("[data-key]") ?? []) node.classList.toggle("on", node.dataset.key === hit?.key);
     for (const node of document.querySelectorAll("#overlay [data-hit]")) node.classList.toggle("on", node.dataset.hit === hit?.key);
-    if (active() && state.shown) view.features("find.focus", several(hit ? [box(hit.window)] : []), YES);
+    if (active() && state.shown) view.features("find.focus", outlines(hit ? [hit.window] : []), CHOSEN);
   }
 
   // --- on the map ---------------------------------------------------------------------------------------------
@@ -282,15 +287,15 @@ export function start(app) {
   function footprints() {
     for (const id of marks) view.marker(id);
     marks = [];
-    const on = active() && state.shown;
+    const on = active() && state.shown && panel.id !== "ask";
     const hits = on ? (state.result?.hits ?? []) : [];
     const windows = (kind) => (on ? (state.result?.[kind] ?? []) : []);
     if (!on && !state.drawn) return;
     state.drawn = true;
-    view.features("find.hits", several(hits.map((hit) => box(hit.window, { n: hit.n }))), CASED);
-    view.features("find.yes", several(windows("yes").map((w) => box(w))), YES);
-    view.features("find.no", several(windows("no").map((w) => box(w))), NO);
-    if (!on) view.features("find.focus", several([]), YES);
+    view.features("find.hits", outlines(hits.map((hit) => hit.window)), PLAIN);
+    view.features("find.yes", outlines(windows("yes")), CHOSEN);
+    view.features("find.no", outlines(windows("no")), UNWANTED);
+    if (!on) view.features("find.focus", outlines([]), CHOSEN);
     for (const hit of [...hits].reverse()) {
       const node = el("button", { type: "button", class: "badge", tabindex: -1, dataset: { hit: hit.key }, "aria-label": say.card(hit.n, hit.score.toFixed(2), far(hit.metres)), onclick: () => show(hit) }, hit.n);
       marker(`find.${hit.n}`, { col: hit.window[2], row: hit.window[0] }, node);
@@ -329,39 +334,12 @@ export function start(app) {
   }, 20);
 
   /** A box is drawn with the box tool, or with Shift and any. */
-  const canvas = view.map.getCanvasContainer?.() ?? document.getElementById("map");
-  canvas.addEventListener("pointerdown", (event) => {
-    if (!active() || event.button || (state.tool !== "box" && !event.shiftKey)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    view.map.dragPan?.disable();
-    const frame = canvas.getBoundingClientRect();
-    const at = (e) => [e.clientX - frame.left, e.clientY - frame.top];
-    const from = at(event);
-    const node = el("div", { class: "find-box" });
-    document.getElementById("overlay").append(node);
-    const move = (e) => {
-      const [x, y] = at(e);
-      Object.assign(node.style, { left: `${Math.min(x, from[0])}px`, top: `${Math.min(y, from[1])}px`, width: `${Math.abs(x - from[0])}px`, height: `${Math.abs(y - from[1])}px` });
-    };
-    const end = (e) => {
-      removeEventListener("pointermove", move);
-      removeEventListener("pointerup", end);
-      removeEventListener("pointercancel", end);
-      node.remove();
-      choose(state.tool);
-      const to = at(e);
-      if (e.type === "pointercancel" || Math.hypot(to[0] - from[0], to[1] - from[1]) < 6) return;
-      const [a, b] = [view.unproject(...from), view.unproject(...to)];
-      const { width, height } = store.state.scene.grid;
-      const hold = (v, top) => Math.round(Math.min(top, Math.max(0, v)));
-      const window = [hold(Math.min(a.row, b.row), height), hold(Math.max(a.row, b.row), height), hold(Math.min(a.col, b.col), width), hold(Math.max(a.col, b.col), width)];
-      if (window[0] < window[1] && window[2] < window[3]) add("yes", { window });
-    };
-    addEventListener("pointermove", move);
-    addEventListener("pointerup", end);
-    addEventListener("pointercancel", end);
-  }, true);
+  dragged(view, {
+    when: (event) => active() && (state.tool === "box" || event.shiftKey),
+    begin: () => view.map.dragPan?.disable(),
+    end: () => choose(state.tool),
+    drawn: (window) => add("yes", { window }),
+  });
 
   // --- coming and going ---------------------------------------------------------------------------------------
   store.on(["mode"], (now, before) => {
@@ -371,6 +349,8 @@ export function start(app) {
     }
     view.map.boxZoom?.[now.mode === "find" ? "disable" : "enable"]();
     if (now.mode === "find" && state.result) gallery();
+    if (active()) prepare();
+    else state.preparing?.cancel().catch(() => {});
     draw();
     choose(state.tool);
   });
@@ -380,6 +360,13 @@ export function start(app) {
     state.drawn = false;
     marks = [];
     reset(false);
+  });
+  let last = null;
+  panel.on((id) => {
+    const from = last;
+    last = id;
+    if (id === "ask" || from === "ask") footprints();
+    if (id === null && from === "ask" && active() && state.result) gallery();
   });
   store.on(["date", "show", "stretch"], (now, before) => {
     if (!active() || !state.result) return;

@@ -55,6 +55,7 @@ export const words = {
     back: "Connected again",
     retry: "Try now",
     close: "Close",
+    closed: (name) => `${name} was closed in another tab.`,
     otherTab: "Changed in another tab just now. Both edits are kept.",
     token: "This page needs the address that swath printed: it carries a one-time token. Open that address again:",
     noWebgl: "This browser has no WebGL, so the map is a still picture.",
