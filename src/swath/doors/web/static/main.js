@@ -27,11 +27,14 @@ app.say = panel.say;
 app.tab = uuid();
 
 /** Show a scene by its record or id. */
+let asked = 0;
 app.show = async (scene) => {
   const id = typeof scene === "string" ? scene : scene.id;
+  const mine = (asked += 1);
   store.set({ phase: "loading", loading: (store.state.scenes.find((other) => other.id === id) || scene).name || "" });
   try {
     const record = typeof scene === "string" || !scene.layer ? await api.get(`api/scenes/${id}`) : scene;
+    if (mine !== asked) return record; // another was asked for meanwhile
     const others = store.state.scenes.filter((other) => other.id !== record.id);
     app.view.open(record);
     store.set({
@@ -47,7 +50,7 @@ app.show = async (scene) => {
     });
     return record;
   } catch (fault) {
-    store.set({ phase: store.state.scene ? "ready" : "empty" });
+    if (mine === asked) store.set({ phase: store.state.scene ? "ready" : "empty" });
     throw fault;
   }
 };
@@ -71,6 +74,9 @@ app.refused = (fault) => {
   panel.say(fault, "warn");
 };
 
+/** "Sentinel-2 MSI Level-2A" as "Sentinel-2 L2A"; the whole title is the tooltip. */
+const short = (sensor) => (sensor || "").split(/,| \(/)[0].replace(/( MSI| OLI\/TIRS| OLI-2\/TIRS-2| ETM\+| TM)?( Collection \d)? Level-/, " L");
+
 function dateWords(date) {
   const day = new Date(`${String(date).slice(0, 10)}T00:00:00Z`);
   if (!date || Number.isNaN(day.getTime())) return String(date || "");
@@ -83,7 +89,8 @@ function header() {
   const name = phase === "loading" ? loading || words.page.loading("") : scene?.name || "";
   get("scene-name").textContent = name || words.page.mapEmpty;
   const size = scene?.grid.metres ? `${Number(scene.grid.metres.toPrecision(3))}\u2009m` : "";
-  get("scene-remark").textContent = phase === "loading" || !scene ? "" : [scene.sensor, size].filter(Boolean).join(" · ");
+  get("scene-remark").textContent = phase === "loading" || !scene ? "" : [short(scene.sensor), size].filter(Boolean).join(" · ");
+  get("scene-remark").title = scene?.sensor || "";
   get("scene-tag").textContent = words.page.simulated;
   get("scene-tag").hidden = phase === "loading" || !scene?.simulated;
   document.title = words.page.title(scene?.name);
@@ -195,6 +202,11 @@ async function reread() {
   }
   const same = scenes.find((other) => other.key === scene.key);
   if (same && (same.id !== scene.id || same.rev !== scene.rev)) await app.restore();
+  if (same || phase !== "ready") return;
+  await new Promise((rest) => setTimeout(rest, 1000)); // closed in this tab, another is being shown by now
+  if (store.state.scene !== scene || store.state.phase !== "ready") return;
+  panel.warn("closed", words.bar.closed(scene.name), { close: true, quiet: true });
+  if (scenes.length) await app.show(scenes[0]);
 }
 
 function skip() {

@@ -84,7 +84,8 @@ export async function start(app, scenes) {
   }
 
   /** Show again what the address says, as after a restart of the server. */
-  app.restore = () => apply(parse(location.hash)).catch(app.refused);
+  let last = Promise.resolve();
+  app.restore = () => (last = last.then(() => apply(parse(location.hash))).catch(app.refused));
   await app.restore();
   written = location.hash;
   keep(false);
