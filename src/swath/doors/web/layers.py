@@ -210,7 +210,7 @@ class Layers:
             if found is None:
                 grid, size = planes.view.geobox, planes.view.shape
                 values = _on(base, planes.values, grid, size, planes.nodata)
-                flags = None if planes.flags is None else _on(base, planes.flags, grid, size, (1.0,))
+                flags = _on(base, planes.flags or _everywhere(planes.values), grid, size, (1.0,))
                 for old in [k for k in self._planes if k[0] == name]:
                     del self._planes[old]
                 found = self._planes[name, rev] = Planes(base, values, flags, planes.nodata, planes.names)
@@ -253,6 +253,16 @@ def scene_planes(scene: OpenScene) -> Planes:
     nodata = tuple(float(v) if stored else float("nan") for v in cube.coords["nodata"].values)
     names = tuple(str(b) for b in cube.coords["band"].values)
     return Planes(scene.view, values, source_of(cube, flag=True), nodata, names)
+
+
+def _everywhere(source: Source) -> Source:
+    """Flags of a source that has none: nothing is missing on its grid, so that beside it all is."""
+    import numpy as np
+
+    from swath.cube.lazy import ArraySource
+
+    t, _, h, w = source.shape
+    return ArraySource(np.broadcast_to(np.zeros((), np.uint8), (t, 1, h, w)))
 
 
 def raster_planes(layer: Raster, view: View) -> Planes:

@@ -69,7 +69,7 @@ export function day(date, short = false) {
 /** Ticks of a time axis: [{time, label}], months or years by the room there is. */
 export function months(from, to, width) {
   const span = (to - from) / DAY / 30.4;
-  const room = Math.max(2, Math.floor(width / 86));
+  const room = Math.max(2, Math.floor(width / 76));
   const step = [1, 2, 3, 6, 12, 24, 36, 60, 120].find((m) => span / m <= room) ?? 240;
   const start = new Date(from);
   const found = [];
