@@ -6,9 +6,10 @@ Outsiders add theirs by the entry point group `swath.readers`, each naming such 
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from swath.errors import FormatError
 
@@ -57,10 +58,16 @@ def names() -> list[str]:
     return [name for name, module in FORMATS.items() if find_spec(module)]
 
 
-def _outside() -> list[Reader]:
-    from importlib.metadata import entry_points
+def _outside() -> tuple[Reader, ...]:
+    from importlib import metadata
 
-    return [cast(Reader, point.load()) for point in entry_points(group="swath.readers")]
+    return _readers(metadata.entry_points)
+
+
+@cache
+def _readers(lookup: Any) -> tuple[Reader, ...]:
+    """Readers of installed packages: looked up once, for it takes as long as opening a file."""
+    return tuple(cast(Reader, point.load()) for point in lookup(group="swath.readers"))
 
 
 def reader_of(path: str, only: frozenset[str] | None = None) -> Reader:

@@ -181,3 +181,42 @@ def test_demo_scenes_open(door, which):
     if which == "world":
         assert len(record["dates"]) > 20
         assert record["grid"]["crs"].startswith("EPSG:")
+
+
+def test_many_dates_open_before_all_are_looked_at(door, make_scene, monkeypatch):
+    import time
+
+    from swath.doors.web import opening
+
+    monkeypatch.setattr(opening, "SECONDS", 0.0)
+    for n in range(1, 6):
+        make_scene(door.folder / f"S_2020-0{n}-01.tif", seed=n, date=f"2020-0{n}-01", side=32)
+    record = door.post("/api/scenes", {"names": [f"S_2020-0{n}-01.tif" for n in range(1, 6)]}).json()
+    assert record["default_date"] == "2020-05-01"  # the last one is looked at first
+    end = time.monotonic() + 20
+    while (
+        None in (shares := [d["clear"] for d in door.get("/api/scenes/s1").json()["dates"]]) and time.monotonic() < end
+    ):
+        time.sleep(0.05)
+    assert shares == [1, 1, 1, 1, 1]
+    told = [kind for _, kind, _ in door.session.events.since(f"{door.session.events.run}-0")[0]]
+    assert told.count("scenes") == 2
+    assert len(list((door.session.folder / "cache").glob("*-*.json"))) == 1
+
+
+def test_a_series_is_looked_at_from_coarse_to_fine():
+    from swath.doors.web.opening import _spread
+
+    assert _spread(0) == []
+    assert _spread(1) == [0]
+    for n in (2, 7, 8, 100):
+        assert sorted(_spread(n)) == list(range(n))
+        assert _spread(n)[0] == n - 1
+
+
+def test_a_double_click_opens_one_scene(door):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: door.session.scenes.admit(["field.tif"]).id, range(4)))
+    assert set(found) == {"s1"}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["opened"]
 
-_LOOKED = 400  # dates whose clear share is looked at
+SECONDS = 1.0
+"""What opening spends on looking how clear the dates are; the rest is looked at afterwards."""
 _FORM = 2
 
 
-def opened(paths: Sequence[Path], options: dict[str, Any], *, trusted: bool) -> Callable[[Path, str], dict[str, Any]]:
-    """What an OpenScene is made of, by a function of the cache's folder and the scene's key. Raises SwathError."""
+Rest = Callable[[], list[float | None]]
+
+
+def opened(
+    paths: Sequence[Path], options: dict[str, Any], *, trusted: bool
+) -> Callable[[Path, str], tuple[dict[str, Any], Rest | None]]:
+    """What an OpenScene is made of, by a function of the cache's folder and the scene's key; and the clear shares of
+    dates that there was no time for, by a function, where there are any. Raises SwathError.
+    """
     from swath.cube import contract
     from swath.doors.web import shows as ways
     from swath.doors.web.view import metric, view_of
@@ -34,12 +45,16 @@ def opened(paths: Sequence[Path], options: dict[str, Any], *, trusted: bool) -> 
     cube = next(iter(found.cubes.values()))
     bands = contract.bands_of(cube)
 
-    def made(cache: Path, key: str) -> dict[str, Any]:
+    def made(cache: Path, key: str) -> tuple[dict[str, Any], Rest | None]:
         kept = _kept(cache, key, paths, options)
+        rest = None
         if kept is None:
-            clear = _clear(cube)
+            clear = _clear(cube, [None] * len(dates_of(cube)), SECONDS)
             kept = {"clear": clear, "shows": ways.stretched(ways.shows_of(bands, str(cube.dtype)), cube, _best(clear))}
-            _keep(cache, key, paths, options, kept)
+            if None in clear:
+                rest = partial(_rest, cube, kept, cache, key, paths, options)
+            else:
+                _keep(cache, key, paths, options, kept)
         return {
             "opened": found,
             "cube": cube,
@@ -49,7 +64,7 @@ def opened(paths: Sequence[Path], options: dict[str, Any], *, trusted: bool) -> 
             "shows": kept["shows"],
             "clear": kept["clear"],
             "simulated": found.simulated,
-        }
+        }, rest
 
     return made
 
@@ -65,14 +80,37 @@ def dates_of(cube: xr.DataArray) -> list[str]:
     return [str(t) for t in times]
 
 
-def _clear(cube: xr.DataArray) -> list[float | None]:
+def _clear(cube: xr.DataArray, clear: Sequence[float | None], seconds: float) -> list[float | None]:
+    """The clear share of each date; of many dates those that some seconds allow, spread over the series."""
     from swath.doors.web.glance import clear_share
 
-    if "time" not in cube.dims:
-        return []
-    n = cube.sizes["time"]
-    looked = set(np.linspace(0, n - 1, min(n, _LOOKED)).astype(int).tolist())
-    return [round(clear_share(cube, i), 4) if i in looked else None for i in range(n)]
+    end = time.monotonic() + seconds
+    found = list(clear)
+    for i in _spread(len(found)):
+        if found[i] is None:
+            found[i] = round(clear_share(cube, i), 4)
+            if time.monotonic() > end:
+                break
+    return found
+
+
+def _spread(n: int) -> list[int]:
+    """0 to n - 1, the last first, then from coarse to fine."""
+    step = 1 << max(0, n - 1).bit_length()
+    order = dict.fromkeys([n - 1] if n else [])
+    while step:
+        order |= dict.fromkeys(range(0, n, step))
+        step //= 2
+    return list(order)
+
+
+def _rest(
+    cube: xr.DataArray, kept: dict[str, Any], cache: Path, key: str, paths: Sequence[Path], options: dict[str, Any]
+) -> list[float | None]:
+    """The clear shares that opening had no time for; then everything is kept for the next time."""
+    clear = _clear(cube, kept["clear"], math.inf)
+    _keep(cache, key, paths, options, {**kept, "clear": clear})
+    return clear
 
 
 def _best(clear: list[float | None]) -> list[Any]:

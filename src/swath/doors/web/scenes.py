@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +102,11 @@ class Scenes:
         self._open: dict[str, OpenScene] = {}
         self._number = 0
         self._lock = threading.RLock()
+        self._busy: dict[str, threading.Lock] = {}
         self.own: set[Path] = set()
         """Paths that the person named on the command line: read as any verb reads them."""
+        self.changed: Callable[[str], None] = lambda key: None
+        """Called with the id of a scene of which more is known."""
 
     def get(self, key: str | None) -> OpenScene:
         """An open scene; the only one without an id. Raises Missing."""
@@ -182,41 +186,49 @@ class Scenes:
         trusted: read in this process, as on the command line; else in a child with limits. Raises Clash where units are
         ambiguous, with the choices; SwathError.
         """
-        from swath.doors.web.opening import opened
-
         given = {k: v for k, v in (options or {}).items() if v is not None}
         full = [Path(p).resolve() for p in paths]
         if trusted:
             self.own.update(full)
         key = hashlib.sha256("\n".join(sorted(map(str, full))).encode()).hexdigest()[:16]
         with self._lock:
-            there = next((s for s in self._open.values() if s.key == key and s.options == given), None)
-            if there is not None and there.rev == revision(full, given):
-                return there
-            if there is None and len(self._open) >= MOST:
-                raise SwathError(rule=f"at most {MOST} scenes are open", got="one more", remedy="close one first")
-        identity = there.id if there is not None else None
+            alone = self._busy.setdefault(key, threading.Lock())
+        with alone:  # a second click waits for the first, and gets its scene
+            return self._opened(full, given, key, trusted, name or _title(full))
+
+    def _opened(self, paths: list[Path], options: dict[str, Any], key: str, trusted: bool, name: str) -> OpenScene:
+        from swath.doors.web.opening import opened
+
+        there = next((s for s in self.all() if s.key == key and s.options == options), None)
+        rev = revision(paths, options)
+        if there is not None and there.rev == rev:
+            return there
+        if there is None and len(self._open) >= MOST:
+            raise SwathError(rule=f"at most {MOST} scenes are open", got="one more", remedy="close one first")
         try:
-            made = opened(full, given, trusted=trusted)
+            made, rest = opened(paths, options, trusted=trusted)(self._folder / "cache", key)
         except UnitError as error:
-            raise _which(error, full, given, trusted) from error
+            raise _which(error, paths, options, trusted) from error
         with self._lock:
-            if identity is None:
-                self._number += 1
-                identity = f"s{self._number}"
-            scene = OpenScene(
-                id=identity,
-                key=key,
-                name=name or _title(full),
-                paths=full,
-                options=given,
-                rev=revision(full, given),
-                trusted=trusted,
-                **made(self._folder / "cache", key),
-            )
+            self._number += there is None
+            identity = f"s{self._number}" if there is None else there.id
+            own = {"id": identity, "key": key, "name": name, "paths": paths, "options": options, "rev": rev}
+            scene = OpenScene(**own, trusted=trusted, **made)
             self._open[identity] = scene
             self._remember()
+        if rest is not None:
+            threading.Thread(target=self._complete, args=(scene, rest), daemon=True).start()
         return scene
+
+    def _complete(self, scene: OpenScene, rest: Callable[[], list[float | None]]) -> None:
+        """Look how clear the other dates are, and tell the page."""
+        with contextlib.suppress(SwathError):
+            clear = rest()
+            with self._lock:
+                if self._open.get(scene.id) is not scene:
+                    return
+                self._open[scene.id] = replace(scene, clear=clear)
+            self.changed(scene.id)
 
     def _remember(self) -> None:
         from swath.doors.web.remembered import remember
@@ -294,6 +306,8 @@ def routes(session: Session) -> list[Route]:
     from swath.doors.web.upload import upload
 
     scenes = session.scenes
+
+    scenes.changed = lambda key: session.events.send("scenes", {"id": key, "state": "open"})
 
     def told(scene: OpenScene, status: int = 201) -> Response:
         session.events.send("scenes", {"id": scene.id, "state": "open"})
