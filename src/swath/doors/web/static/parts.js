@@ -14,3 +14,4 @@ export * as mapping from "./mapping.js";
 export * as result from "./result.js";
 export * as find from "./find.js";
 export * as ask from "./ask.js";
+export * as compare from "./compare.js";
