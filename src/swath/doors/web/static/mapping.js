@@ -15,11 +15,13 @@ export function start(app) {
   const why = el("p", { class: "run-why", id: "run-why" });
   const bar = el("div", { class: "job", hidden: true });
   const where = el("p", { class: "run-where" });
-  section.body.append(el("div", { class: "run" }, bar, button, why, where));
+  const last = el("button", { type: "button", class: "link small", hidden: true, onclick: () => app.result.open(recent()) });
+  section.body.append(el("div", { class: "run" }, bar, button, why, where, last));
   button.setAttribute("aria-describedby", "run-why");
   const state = { part: null, run: null, n: null, job: null, since: 0, panel: null };
 
   const maps = () => store.state.maps.filter((one) => one.scene === store.state.scene?.id && one.state !== "gone");
+  const recent = () => store.state.map ?? maps().at(-1)?.n ?? null;
   const whole = () => state.part ?? (store.state.scene?.grid.pixel || (store.state.scene?.megapixels ?? 0) < MEGAPIXELS);
 
   function counted() {
@@ -53,6 +55,8 @@ export function start(app) {
     const { width, height } = scene.grid;
     const box = whole() ? [0, height, 0, width] : view.window();
     const change = el("button", { type: "button", class: "link", title: whole() ? say.toView : say.toWhole, onclick: () => ((state.part = !whole()), draw()) }, say.change);
+    last.hidden = running || recent() === null || panel.id === "result";
+    last.textContent = say.show(recent());
     fill(where, el("span", {}, `${whole() ? say.whole : say.view}, ${area(box)}`), running || scene.grid.pixel ? null : change);
   }
 
@@ -138,6 +142,7 @@ export function start(app) {
   keys.add("Ctrl+Enter", say.keyWords, () => begin(), () => store.state.mode === "map" && Boolean(store.state.scene), { group: "labels" });
   store.on(["labels", "classes", "mode", "scene", "maps", "map"], draw);
   store.on("view", () => whole() || draw());
+  panel.on(draw);
   store.on("scene", () => (state.part = null));
   app.mapping = { begin, busy: () => Boolean(state.run) };
   draw();
