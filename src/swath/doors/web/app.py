@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +13,25 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
+from swath.doors.web import (
+    asks,
+    chip,
+    compare,
+    events,
+    exports,
+    files,
+    labels,
+    maps,
+    point,
+    samples,
+    scenes,
+    series,
+    similar,
+    state,
+    still,
+    tiles,
+    work,
+)
 from swath.doors.web.answers import Missing, answer, refused
 from swath.doors.web.security import fault
 from swath.errors import SwathError
@@ -29,9 +45,9 @@ if TYPE_CHECKING:
 __all__ = ["assets", "build", "guarded", "version"]
 
 PIECES = (
-    "state", "scenes", "events", "work", "files", "tiles", "point", "series", "chip", "still", "labels", "maps", "nextplaces",
-    "samples", "compare", "similar", "asks", "exports",
+    state, scenes, events, work, files, tiles, point, series, chip, still, labels, maps, samples, compare, similar, asks, exports,
 )  # fmt: skip
+"""Each gives `routes(session)`."""
 STATIC = Path(__file__).with_name("static")
 _KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -50,15 +66,8 @@ _KINDS = {
 def build(session: Session) -> Starlette:
     """The app of a session, without its guard. Pieces raise SwathError; its text is answered without paths."""
     routes = [*_page()]
-    for name in PIECES:
-        if find_spec(f"swath.doors.web.{name}") is None:
-            continue
-        try:
-            piece = import_module(f"swath.doors.web.{name}")
-        except ImportError:  # a piece whose parts are not there yet
-            logging.getLogger("swath.doors").warning("without %s", name, exc_info=True)
-            continue
-        routes += getattr(piece, "routes", lambda _: [])(session)
+    for piece in PIECES:
+        routes += piece.routes(session)
 
     def no(request: Request, error: Exception) -> Response:
         if isinstance(error, SwathError):

@@ -212,7 +212,14 @@ class Scenes:
         with self._lock:
             self._number += there is None
             identity = f"s{self._number}" if there is None else there.id
-            own = {"id": identity, "key": key, "name": name, "paths": paths, "options": options, "rev": rev}
+            own: dict[str, Any] = {
+                "id": identity,
+                "key": key,
+                "name": name,
+                "paths": paths,
+                "options": options,
+                "rev": rev,
+            }
             scene = OpenScene(**own, trusted=trusted, **made)
             self._open[identity] = scene
             self._remember()
@@ -348,7 +355,7 @@ def routes(session: Session) -> list[Route]:
     def close(request: Request) -> Response:
         key = request.path_params["id"]
         scenes.close(key)
-        for layer in session.layers.of(key) if session.layers is not None else ():
+        for layer in session.layers.of(key):
             session.layers.remove(layer["id"])
         session.events.send("scenes", {"id": key, "state": "closed"})
         return answer({"closed": key})

@@ -115,6 +115,7 @@ def start(roots: Sequence[str | Path], folder: str | Path, *, jobs: Jobs | None 
     from swath.cube.child import admit_folders
     from swath.doors.web.events import Events
     from swath.doors.web.files import Handed
+    from swath.doors.web.layers import Layers
     from swath.doors.web.scenes import Scenes
 
     place = Path(folder)
@@ -137,15 +138,6 @@ def start(roots: Sequence[str | Path], folder: str | Path, *, jobs: Jobs | None 
         jobs=jobs or Jobs(),
         events=Events(),
         scenes=scenes,
-        layers=_layers(scenes),
+        layers=Layers(scenes),
         files=Handed(known),
     )
-
-
-def _layers(scenes: Scenes) -> Any:
-    """The registry of layers, where that part is there."""
-    from importlib import import_module
-    from importlib.util import find_spec
-
-    name = "swath.doors.web.layers"
-    return import_module(name).Layers(scenes) if find_spec(name) is not None else None

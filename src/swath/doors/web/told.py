@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from swath.doors.web.scenes import OpenScene
 
-__all__ = ["image_layer", "scene_record"]
+__all__ = ["scene_record"]
 
 
 def scene_record(scene: OpenScene) -> dict[str, Any]:
     """The record of a scene: sensor, units, grid, bands, dates, ways to show it, its layer."""
+    from swath.doors.web.layers import Layers
     from swath.earth.sensor import sensors
 
     view, cube = scene.view, scene.cube
@@ -36,7 +37,7 @@ def scene_record(scene: OpenScene) -> dict[str, Any]:
         "default_date": scene.dates[scene.latest] if scene.dates else None,
         "shows": scene.shows,
         "default_show": scene.shows[0]["id"],
-        "layer": image_layer(scene),
+        "layer": Layers().image(scene),
         "rev": scene.rev,
         "notes": list(scene.opened.notes),
         "simulated": scene.simulated,
@@ -47,19 +48,3 @@ def scene_record(scene: OpenScene) -> dict[str, Any]:
 def _short(title: str) -> str:
     """A sensor's title up to its first comma, without brackets: what stands beside a scene's name."""
     return re.sub(r"\s*\(.*?\)", "", title.partition(",")[0]).strip()
-
-
-def image_layer(scene: OpenScene) -> dict[str, Any]:
-    """The layer record of the scene's own image; the client adds show, date, lo and hi."""
-    return {
-        "id": scene.id,
-        "name": scene.name,
-        "kind": "image",
-        "tiles": f"tiles/{scene.id}/{scene.rev}/{{z}}/{{x}}/{{y}}",
-        "minzoom": 0,
-        "maxzoom": scene.view.levels,
-        "opacity": 1.0,
-        "on": True,
-        "legend": None,
-        "scene": scene.id,
-    }
