@@ -171,7 +171,7 @@ export function start(app) {
       draw();
       return;
     }
-    draw();
+    if (host.hidden || state.problem) draw();
     state.abort = new AbortController();
     try {
       const corners = ring && ring.slice(0, 400).flat().map((v) => Number(v.toFixed(2)));

@@ -184,7 +184,7 @@ export function start(app) {
       return;
     }
     const index = wanted(scene, show);
-    draw();
+    if (!host.classList.contains("grown")) draw();
     try {
       const found = await api.get("api/series", { scene: scene.id, col: pixel.col, row: pixel.row, index: index.id });
       if (asked !== state.asked) return;
