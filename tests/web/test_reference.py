@@ -71,7 +71,9 @@ def press(page, key: str) -> None:
     """Press a key of the walk and wait until the next place is asked for."""
     before = step(page)
     page.keyboard.press(key)
-    hands.until(page, "n => document.querySelector('.walk-over:not([hidden])') || !document.querySelector('.walk-head .num').textContent.startsWith(n + ' of')", str(before))  # fmt: skip
+    gone = "document.querySelector('.walk-over:not([hidden])')"
+    moved = "!document.querySelector('.walk-head .num').textContent.startsWith(n + ' of')"
+    hands.until(page, f"n => {gone} || {moved}", str(before))
 
 
 def test_a_sample_is_drawn_walked_stopped_and_judged_by_keyboard_alone(mapped, scene, explore, open_page, truth):
@@ -127,8 +129,7 @@ def test_a_sample_is_drawn_walked_stopped_and_judged_by_keyboard_alone(mapped, s
 def test_an_answer_that_swath_did_not_hear_is_sent_again(mapped, scene, explore, open_page):
     page = open_page(explore(scene, folder=mapped))
     hands.ready(page)
-    run = "fetch('api/samples', {method: 'POST', headers: {'Content-Type': 'application/json', 'X-Swath': '1'}, body: JSON.stringify({map: 1, size: 30})})"
-    page.evaluate(run)
+    page.evaluate("window.swath.api.post('api/samples', {map: 1, size: 30})")
     name = ""
     end = time.monotonic() + 30
     while not name and time.monotonic() < end:
