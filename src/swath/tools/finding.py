@@ -39,10 +39,11 @@ OWN = 0.75  # of a tile: nearer ones are the example's own place
 @dataclass(frozen=True)
 class Tiles:
     """A scene of one date by one encoder, ready to search. side: of a tile in pixels of the scene; step: one pixel in `step`
-    along each side was looked at. notes: why this encoder, what was left out.
+    along each side was looked at. notes: why this encoder, what was left out. even: brings a vector of the encoder among `found`.
     """
 
     found: Vectors
+    even: Callable[[np.ndarray], np.ndarray]
     work: Encoding
     encoder: str
     side: int
@@ -65,7 +66,7 @@ class Tiles:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search in a scene gave. hits: (key, window, score), the most alike first; score: cosine of the scaled vectors.
+    """What a search in a scene gave. hits: (key, window, score), the most alike first; score: cosine of the evened vectors.
 
     best: the highest score, whether above the threshold or not. unlike: tiles left out for what was not wanted. yes, no:
     windows that stood for the examples.
@@ -168,7 +169,37 @@ def _tiles(
             *notes,
             f"{empty:,} tile{'s' * (empty != 1)} without a clear pixel {'are' if empty > 1 else 'is'} left out",
         )
-    return Tiles(found, work, encoder, window * step, step, notes)
+    evened, even = _evened(found)
+    return Tiles(evened, even, work, encoder, window * step, step, notes)
+
+
+def _evened(found: Vectors) -> tuple[Vectors, Callable[[np.ndarray], np.ndarray]]:
+    """The vectors with what many of their numbers say together made smaller, and the threshold measured anew.
+
+    Each direction is divided by the fourth root of its variance. Without it brightness, which nearly every number follows,
+    decides alone, and everything is alike to two digits.
+    """
+    from swath.predict import vectors as keeping
+
+    scale = keeping.scaling(found)
+    x = (np.asarray(found.vector, np.float64) - scale.mean) / scale.deviation
+    x = np.where(np.isfinite(x).all(1, keepdims=True), x, 0)
+    size, turn = np.linalg.eigh(x.T @ x / max(1, len(x)))
+    kept = size > 1e-9 * max(float(size.sum()), 1e-30)
+    if not kept.any():
+        kept[-1] = True
+    turn = turn[:, kept] / np.maximum(size[kept] + 1e-6 * size.sum(), 1e-12) ** 0.25
+
+    def even(vector: np.ndarray) -> np.ndarray:
+        return np.asarray(((np.asarray(vector, np.float64) - scale.mean) / scale.deviation) @ turn, np.float32)
+
+    known = ("scaling", "threshold")
+    facts = {k: v for k, v in found.facts.items() if k not in known}
+    plain = keeping.Scaling.none(turn.shape[1])
+    made = replace(found, vector=even(found.vector), facts={**facts, "scaling": plain.to_json()})
+    chance = keeping.threshold(made, scale=plain)
+    told = {"value": chance.value if chance.value == chance.value else None, "rows": chance.rows, "words": chance.words}
+    return replace(made, facts={**made.facts, "threshold": told}), even
 
 
 def _count(work: Encoding) -> int:
@@ -273,7 +304,7 @@ def _vector(tiles: Tiles, at: Window) -> np.ndarray:
     work = replace(tiles.work, _open=tiles.work._open)
     state, arrays, reason = work.attempt(Group(0, (spot,)))
     if state == "done":
-        return np.asarray(arrays[0][arrays[3]])
+        return tiles.even(arrays[0][arrays[3]])
     raise SwathError(
         rule="an example has valid pixels",
         got=reason or f"none around row {at[0]}, column {at[2]} on this date",

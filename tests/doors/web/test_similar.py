@@ -17,7 +17,7 @@ from swath.doors.web import app, session
 
 
 def world(path, *, bare=False):
-    """Four ponds and three fields of 32 px in a wood of 256 x 320 px; one bright square without a like."""
+    """Four ponds and three fields of 32 px in a wood of 256 x 320 px; one blue square without a like."""
     rng = np.random.default_rng(3)
     values = np.empty((4, 256, 320))
     values[:] = np.array([0.03, 0.05, 0.08, 0.35])[:, None, None] + 0.02 * rng.normal(size=(4, 256, 320))
@@ -25,7 +25,7 @@ def world(path, *, bare=False):
         values[:, row : row + 32, column : column + 32] = 0.02 + 0.002 * rng.normal(size=(4, 32, 32))
     for row, column in ((96, 0), (96, 256), (208, 16)):
         values[:, row : row + 32, column : column + 32] = 0.3 + 0.01 * rng.normal(size=(4, 32, 32))
-    values[:, 96:112, 160:176] = 0.9
+    values[:, 96:112, 160:176] = np.array([0.9, 0.0, 0.0, 0.0])[:, None, None]
     place = {} if bare else {"crs": "EPSG:32632", "transform": Affine(10, 0, 5e5, 0, -10, 52e5)}
     with rasterio.open(path, "w", driver="GTiff", height=256, width=320, count=4, dtype="uint8", **place) as file:
         file.write(np.clip(values * 250, 1, 255).astype(np.uint8))

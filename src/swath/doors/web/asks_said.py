@@ -118,7 +118,7 @@ def told(
     parts: list[dict[str, Any]] = []
     for part in found.parts:
         if not isinstance(part, Number):
-            parts.append({"text": part})
+            parts.append({"text": part.replace("swath map makes one", "label and map it to count classes")})
             continue
         evidence = _absolute(part.evidence, folder)
         record = part.to_json()
@@ -152,7 +152,7 @@ def told(
         ],
         "plan": None if found.plan is None else found.plan.words,
         "back": _back(found, sources),
-        "next": list(found.next),
+        "next": [q for q in found.next if "[class]" not in q],
         "notes": [_plain(n) for n in found.notes],
     }, numbers
 

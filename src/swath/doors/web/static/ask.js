@@ -122,7 +122,7 @@ export function start(app) {
         { class: "answer-body" },
         head(found.question),
         el("p", { class: "said" }, answered ? found.parts.map(part) : found.back?.text),
-        answered ? picture(numbers()) : null,
+        answered && found.calls[0]?.verb !== "info" ? picture(numbers()) : null,
         found.replayed ? el("p", { class: "about" }, say.replayed) : null,
         found.notes.map((note) => el("p", { class: "about" }, typeset(note))),
         answered ? how(found) : back(found.back),
@@ -258,7 +258,9 @@ export function start(app) {
   function fly(number) {
     light(number);
     const w = number.evidence.window;
-    if (w) view.fit(w, { margin: 48 });
+    if (!w) return;
+    const room = Math.max(w[1] - w[0], w[3] - w[2]) / 4; // what lies around stays in sight
+    view.fit([w[0] - room, w[1] + room, w[2] - room, w[3] + room], { margin: 24 });
   }
 
   // --- one picture of the number ------------------------------------------------------------------------------
