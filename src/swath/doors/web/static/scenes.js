@@ -226,8 +226,8 @@ export function start(app) {
     fill(
       pop,
       el("div", { class: "inside" },
-        scenes.length ? [el("h3", {}, say.open), scenes.map(row)] : null,
-        el("h3", {}, state.adding ? say.asLayer : say.another),
+        scenes.length ? [el("h2", {}, say.open), scenes.map(row)] : null,
+        el("h2", {}, state.adding ? say.asLayer : say.another),
         said,
         el("div", { class: "field-row" }, field),
         list,
@@ -288,6 +288,7 @@ export function start(app) {
     else if (event.key === "ArrowUp" && at >= 0) items[Math.max(0, at - 1)].focus();
     else {
       const typed = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
+      if (typed) event.stopPropagation();
       if (typed && !field.hidden && event.target !== field) field.focus();
       return;
     }
