@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swath.doors.web import card, maplayers, maps, nextplaces
+from swath.doors.web import maplayers, maps, nextplaces, paired
 from swath.errors import Cancelled
 
 
@@ -267,11 +267,42 @@ def test_a_difference_that_is_clear_is_called_so(mapped):
         arrays = {k: file[k] for k in file.files}
     arrays["oof_value"] = 1 - arrays["oof_value"]
     np.savez(first / "model" / "training.npz", **arrays)
-    told = card.against(second, first, 1)
+    told = paired.by_labels(second, first, 1)
     assert told is not None
     assert told["difference"] > 0.5
     assert told["low"] > 0
     assert told["words"].endswith("better.")
+
+
+def test_maps_are_paired_on_the_places_of_a_reference_sample(mapped, tmp_path: Path):
+    """The true difference of two maps, by area, lies in the interval; a map against itself differs by nothing."""
+    import rasterio
+
+    from swath.doors.web import samples
+
+    session = mapped.session
+    first, second = (session.folder / "maps" / str(n) for n in (1, 2))
+    shutil.copytree(first, second)
+    with rasterio.open(second / "classes.tif") as file:
+        truth = file.read(1)
+        profile = file.profile
+    wrong = truth.copy()
+    wrong[:20] = 3 - wrong[:20]
+    (first / "classes.tif").unlink()
+    with rasterio.open(first / "classes.tif", "w", **{**profile, "driver": "GTiff"}) as file:
+        file.write(wrong, 1)
+    maps._keep(second, {**maps.kept(session, 1), "n": 2})
+    walk = samples.draw(session.folder / "samples", samples.subject(session, 2), size=60, seed=1)
+    view = session.scenes.get("s1").view
+    for step, place in enumerate(walk.steps, 1):
+        walk.answer(f"a{step}", step, walk.places[place].stratum)
+    told = paired.by_sample(walk.folder, first, 1, view)
+    assert told is not None
+    assert told["low"] <= float((wrong != truth).mean()) <= told["high"]
+    assert told["words"].endswith("better.")
+    same = paired.by_sample(walk.folder, second, 2, view)
+    assert same is not None
+    assert (same["difference"], same["clear"]) == (0.0, False)
 
 
 def test_two_maps_at_once_have_numbers_of_their_own(opened):

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.doors.web import nextplaces, reference_card
+from swath.doors.web import nextplaces, paired, reference_card
 
 if TYPE_CHECKING:
     from swath.doors.web.scenes import OpenScene
     from swath.doors.web.session import Session
     from swath.doors.web.view import View
 
-__all__ = ["against", "drawn", "made"]
+__all__ = ["drawn", "made"]
 
 _COUNTED = 25_000_000  # pixels up to which shares are counted, beyond they are taken from an overview
 
@@ -37,8 +37,12 @@ def made(
     ]
     card = reference_card.card(session.folder, n, legend) or drawn(assessment, legend, said, scene.view)
     card.setdefault("against", None)
-    if before is not None and card["form"] == "drawn":
-        card["against"] = against(folder, session.folder / "maps" / str(before), before)
+    if before is not None:
+        earlier = session.folder / "maps" / str(before)
+        if card["form"] == "drawn":
+            card["against"] = paired.by_labels(folder, earlier, before)
+        else:
+            card["against"] = paired.by_sample(reference_card.latest(session.folder, n), earlier, before, scene.view)
     doubt, unlike = _kept(folder, "shares.json", lambda: list(_shares(folder / "doubt.tif")))
     places = _kept(folder, "next.json", lambda: _next(folder, scene.view, said))
     return {
@@ -191,63 +195,3 @@ def _to_view(file: Any, view: View, said: Mapping[str, Any]) -> Any:
         return view.to_pixel(*change.transform(x, y))
 
     return moved
-
-
-def against(folder: Path, before: Path, n: int) -> dict[str, Any] | None:
-    """How much more of the labels that two maps share the newer one gets right, in places that neither saw, paired.
-
-    The interval comes from drawing the newer map's blocks again. None where they share fewer than ten labels, or have
-    other grids.
-    """
-    from swath.estimate import block_bootstrap
-
-    new, old = _answers(folder), _answers(before)
-    if new is None or old is None or new["grid"] != old["grid"]:
-        return None
-    keys = [k for k in new["right"] if k in old["right"]]
-    if len(keys) < 10:
-        return None
-    better = np.array([float(new["right"][k][0]) - float(old["right"][k][0]) for k in keys])
-    place = np.array([new["right"][k][1] for k in keys])
-    _, at, count = np.unique(place, return_inverse=True, return_counts=True)
-    parts = np.stack([np.bincount(at, weights=better), count.astype(float)], axis=1)
-    found = block_bootstrap(
-        parts, lambda s: s[..., 0] / s[..., 1], n=len(keys), method="paired on the labels of both", seed=0
-    )
-    value = float(better.mean())
-    low = found.low if np.isfinite(found.low) else value
-    high = found.high if np.isfinite(found.high) else value
-    clear = low > 0 or high < 0
-    verdict = ("better" if value > 0 else "worse") if clear else "no clear difference"
-    text = f"Against map {n}: {_points(value)} points ({_points(low)} to {_points(high)}): {verdict}."
-    return {
-        "map": n, "difference": value, "low": low, "high": high, "labels": len(keys), "clear": clear, "words": text,
-    }  # fmt: skip
-
-
-def _points(share: float) -> str:
-    value = round(100 * share, 1) + 0.0
-    return f"{'+' if value > 0 else '−' if value < 0 else ''}{abs(value):.1f}"
-
-
-def _answers(folder: Path) -> dict[str, Any] | None:
-    """{"grid", "right": {(row, column, class): (right, place)}} of labels as a model said them that had not seen their places."""
-    import rasterio
-
-    try:
-        record = json.loads((folder / "model" / "model.json").read_text("utf-8"))
-        with np.load(folder / "model" / "training.npz") as file:
-            row, column, y = file["training_row"], file["training_column"], file["training_y"]
-            value, scorable, place = file["oof_value"], file["oof_scorable"], file["training_place"]
-        with rasterio.open(folder / "classes.tif") as file:
-            grid = (file.height, file.width, tuple(file.transform), str(file.crs))
-    except (OSError, ValueError, KeyError, rasterio.errors.RasterioError):
-        return None
-    names = record["classes"]
-    answer = np.where(scorable, np.nan_to_num(value).argmax(1), -1)
-    right = {
-        (int(r), int(c), names[int(k)]): (bool(a == k), int(p))
-        for r, c, k, a, p, ok in zip(row, column, y, answer, place, scorable, strict=True)
-        if ok
-    }
-    return {"grid": grid, "right": right}

@@ -80,7 +80,7 @@ export function areaTable(area, form) {
   const table = el(
     "table",
     { class: `areas${reference ? " wide" : ""}` },
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, say.class), el("th", { class: "plot" }, head), el("th", { scope: "col", class: "num" }, reference ? say.estimate : say.counted), reference ? el("th", { scope: "col", class: "num" }, "±") : null)),
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, say.class), el("td", { class: "plot" }, head), el("th", { scope: "col", class: "num" }, reference ? say.estimate : say.counted), reference ? el("th", { scope: "col", class: "num" }, "±") : null)),
     el("tbody", {}, rows),
     el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, say.all), el("td", { class: "plot" }), el("td", { class: "num" }, number(area.all, digits)), reference ? el("td") : null)),
   );

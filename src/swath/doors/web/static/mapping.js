@@ -49,7 +49,8 @@ export function start(app) {
     button.hidden = running;
     const able = ready();
     button.disabled = !able;
-    fill(button, maps().length ? say.again : say.first, able ? el("kbd", {}, say.key) : null);
+    button.textContent = maps().length ? say.again : say.first;
+    button.title = `${say.keyWords} (${say.key})`;
     why.hidden = able || running;
     why.textContent = labels.length ? say.needs(counted()) : say.none;
     const { width, height } = scene.grid;

@@ -75,7 +75,7 @@ export function start(app) {
   }
 
   function remark(record) {
-    const parts = [record.chosen, say.labels(record.labels), record.seconds ? say.seconds(number(record.seconds, record.seconds < 10 ? 1 : 0)) : ""];
+    const parts = [(record.chosen || "").split(" on ")[0], say.labels(record.labels), record.seconds ? say.seconds(number(record.seconds, record.seconds < 10 ? 1 : 0)) : ""];
     return parts.filter(Boolean).join(", ");
   }
 
