@@ -23,3 +23,34 @@ def test_the_state_comes_at_once(opened):
     for _ in range(5):
         opened.get("/api/state")
     assert (time.monotonic() - began) / 5 < 0.25
+
+
+def test_the_page_waits_for_the_scene_that_is_being_opened(door):
+    import threading
+
+    from swath.doors.web.serve import _Opening
+
+    begun = threading.Event()
+
+    class Slow(_Opening):
+        def run(self):
+            begun.wait(5)
+            super().run()
+
+    opening = Slow(door.session, [str(door.folder / "field.tif")])
+    opening.start()
+    threading.Timer(0.3, begun.set).start()
+    assert [s["name"] for s in door.get("/api/state").json()["scenes"]] == ["field"]
+    assert opening.problem is None
+
+
+def test_what_cannot_be_opened_late_is_told_on_the_terminal(door, capsys):
+    from swath.doors.web.serve import _Opening
+
+    door.session.more["serving"] = True
+    (door.folder / "bad.tif").write_bytes(b"nothing")
+    opening = _Opening(door.session, [str(door.folder / "bad.tif")])
+    opening.run()
+    assert opening.problem is not None
+    assert capsys.readouterr().err.count("\n") == 1
+    assert door.get("/api/state").json()["scenes"] == []

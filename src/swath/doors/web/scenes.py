@@ -258,8 +258,11 @@ def revision(paths: Sequence[Path], options: dict[str, Any]) -> str:
 
 
 def _title(paths: Sequence[Path]) -> str:
+    """A scene's name: its file's, or that of the folder where many files of one folder make it up."""
     first = paths[0].name.removesuffix(".gz")
     stem = Path(first).stem if Path(first).suffix else first
+    if len(paths) > 3 and len({p.parent for p in paths}) == 1:
+        return f"{paths[0].parent.name}, {len(paths)} files"
     return stem if len(paths) == 1 else f"{stem} and {len(paths) - 1} more"
 
 

@@ -19,6 +19,8 @@ from swath.errors import SwathError, need
 __all__ = ["serve"]
 
 PORT = 8321
+PATIENCE = 2.0
+"""Seconds that the link waits for the scenes: what cannot be opened at all is mostly found by then, and ends the run."""
 EXAMPLES = """examples:
   swath explore                             the scene of last time, or the demo scene
   swath explore scene.tif                   one scene; files beside it can be opened from the page
@@ -103,8 +105,32 @@ def _run(asked: argparse.Namespace) -> int:
             )
         session.more["remote"] = tuple(asked.allow_remote)
         with held, _log(session.folder / "cache" / "explore.log"):
-            _open(session, asked.scenes)
+            opening = _Opening(session, asked.scenes)
+            opening.start()
+            opening.join(PATIENCE)
+            if opening.problem is not None and not opening.is_alive():
+                raise opening.problem
             return _serve(session, listening, asked)
+
+
+class _Opening(threading.Thread):
+    """Opens the scenes; what takes longer than the link may wait goes on behind it, and the page waits for it."""
+
+    def __init__(self, session: Any, scenes: Sequence[str]) -> None:
+        super().__init__(daemon=True)
+        self.session, self.scenes = session, scenes
+        self.problem: Exception | None = None
+        session.more["opening"] = threading.Event()
+
+    def run(self) -> None:
+        try:
+            _open(self.session, self.scenes)
+        except Exception as error:  # told by who waits, or here when nobody does any more
+            self.problem = error
+            if self.session.more.get("serving"):
+                _refuse(str(error) if isinstance(error, SwathError) else f"{type(error).__name__} while opening")
+        finally:
+            self.session.more["opening"].set()
 
 
 def _roots(asked: argparse.Namespace, workspace: Path) -> list[Path]:
@@ -256,6 +282,7 @@ def _serve(session: Any, listening: socket.socket, asked: argparse.Namespace) ->
         shown = "127.0.0.1" if asked.host in ("0.0.0.0", "::") else asked.host  # noqa: S104
         return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={keys.new()}"
 
+    session.more["serving"] = True
     first = link()
     print(first, flush=True)
     if not loopback(asked.host):

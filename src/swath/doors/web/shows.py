@@ -39,6 +39,7 @@ _RANGES = ((380, 450, "violet"), (450, 500, "blue"), (500, 570, "green"), (570, 
            (3000, 8000, "mid infrared"), (8000, 15000, "thermal"))  # fmt: skip
 _RAMPED = ("elevation", "temperature", "brightness_temperature", "probability")
 _MOST_INDICES = 80
+_ENOUGH = 20_000
 
 
 def plain_name(band: Band) -> str:
@@ -187,7 +188,8 @@ def _range(show: Show, flat: np.ndarray, own: Sequence[Band], cube: xr.DataArray
     if show["kind"] == "index":
         from swath.cube.index import plan
 
-        values = plan(own, show["index"], dtype=str(cube.dtype))(flat[None, :, :, None])[0, 0]
+        some = flat[:, :: max(1, flat.shape[1] // _ENOUGH)]  # there are many indices, and percentiles need few pixels
+        values = plan(own, show["index"], dtype=str(cube.dtype))(some[None, :, :, None])[0, 0]
     else:
         if cube.dtype == np.uint8 and all(own[p].quantity == "digital_number" for p in places):
             return 0.0, 255.0

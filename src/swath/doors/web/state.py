@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["routes", "state"]
 
+WAIT = 120.0
+"""Seconds that a page which has just been opened waits for the first scene."""
+
 
 def state(session: Session) -> dict[str, Any]:
     """The record of `GET api/state`. Pieces add to it: session.more["state"] holds {name: function of the session}."""
@@ -64,6 +67,9 @@ def routes(session: Session) -> list[Route]:
     """`GET api/state`, `GET api/health`."""
 
     async def whole(request: Request) -> Response:
+        opening = session.more.get("opening")  # set when what the command line named is open, or cannot be
+        if opening is not None and not opening.is_set():
+            await run_in_threadpool(opening.wait, WAIT)
         return answer(await run_in_threadpool(state, session))
 
     async def health(request: Request) -> Response:
