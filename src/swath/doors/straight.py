@@ -76,6 +76,8 @@ _SHAPE_MEMBERS = (
 )
 _MODULES = re.compile(r"\bvirtual\s+table\b(?!.*\busing\s+\"?(rtree|rtree_i32|fts[345]|geopoly)\"?\b)", re.I | re.S)
 _SCANNED = 4 * 2**20
+_LONGEST = 64 * 2**20
+_BRACKETS = 2_000_000
 _MEMBERS = 200_000
 
 
@@ -207,6 +209,13 @@ def _text(path: Path, roots: Roots) -> None:
         raise _refused(path, roots)
     from swath.sample.linked import linked_crs
 
+    if os.path.getsize(path) > _LONGEST:
+        raise _refused(path, roots, f"a text of more than {_LONGEST >> 20} MB")
+    if path.name.lower().endswith("json"):
+        with open(path, "rb") as file:
+            count = sum(chunk.count(b"[") for chunk in iter(lambda: file.read(2**20), b""))
+        if count > _BRACKETS:
+            raise _refused(path, roots, f"more than {_BRACKETS:,} lists in one text")
     with open(path, "rb") as file:
         if path.name.lower().endswith("json") and linked_crs(file):
             raise _refused(path, roots, "a coordinate system to be fetched")

@@ -18,6 +18,9 @@ MOST_CLASSES = 254
 LARGEST_CODE = 65535
 
 
+MOST_NAMES = 5_000
+
+
 @dataclass(frozen=True, slots=True)
 class Coding:
     """How values read: value (n,) float64 (class index or number; NaN = no label), names and codes of the classes."""
@@ -112,6 +115,12 @@ def _numbers(raw: np.ndarray, empty: np.ndarray) -> np.ndarray | None:
 def _named(raw: np.ndarray, empty: np.ndarray, classes: Any) -> Coding:
     text = np.array(["" if gone else _clean(v) for v, gone in zip(raw, empty, strict=True)], dtype=object)
     names = sorted({t for t in text if t})
+    if len(names) > MOST_NAMES:
+        raise LabelError(
+            rule=f"labels have at most {MOST_NAMES:,} classes",
+            got=f"{len(names):,} names, such as {names[0][:40]!r}",
+            remedy="choose the column of classes with --column, or those you mean with --classes",
+        )
     codes = list(range(1, len(names) + 1))
     return _kept(text, names, codes, [*names], classes, [], empty)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ __all__ = ["Frame", "load"]
 
 MOST_BYTES = 512 * 2**20
 MOST_DEPTH = 40
+LONGEST_LINE = 2**20
+UNPACKS, SMALL = 100, 2**25  # a gzip of a table unpacks to at most so many times its bytes, or to SMALL
 X_NAMES = "lon long longitude lng x easting east lon_deg xcoord x_coord point_x coord_x decimallongitude".split()  # noqa: SIM905
 Y_NAMES = "lat latitude y northing north lat_deg ycoord y_coord point_y coord_y decimallatitude".split()  # noqa: SIM905
 DEGREES = "lon long longitude lng lat latitude lon_deg lat_deg decimallongitude decimallatitude".split()  # noqa: SIM905
@@ -77,8 +80,9 @@ def _vector(file: Path, layer: str | None, xy: str | None, crs: str | None) -> F
             return _framed(gpd.read_parquet(file), xy, crs, silent=False)
         except (ValueError, OSError, TypeError, KeyError, ShapelyError) as error:
             raise _unreadable(file, error) from error
+    source = f"/vsigzip/{file.resolve()}" if file.name.lower().endswith(".gz") else file
     try:
-        layers: list[str | None] = [str(n) for n, kind in pyogrio.list_layers(file) if kind is not None]
+        layers: list[str | None] = [str(n) for n, kind in pyogrio.list_layers(source) if kind is not None]
         layers = layers or [None]
         if layer is None and len(layers) > 1:
             raise LabelError(
@@ -92,7 +96,7 @@ def _vector(file: Path, layer: str | None, xy: str | None, crs: str | None) -> F
                 got=f"{layer!r}",
                 remedy=f"choose of {', '.join(map(str, layers))}",
             )
-        frame = gpd.read_file(file, layer=layer or layers[0], engine="pyogrio")
+        frame = gpd.read_file(source, layer=layer or layers[0], engine="pyogrio")
     except (
         pyogrio.errors.DataSourceError,
         pyogrio.errors.DataLayerError,
@@ -148,8 +152,14 @@ def _guard_json(file: Path) -> None:
         )
     depth = deepest = read = 0
     with _open(file) as stream:
-        while chunk := stream.read(1 << 20):
+        while chunk := _chunk(stream, file):
             read += len(chunk)
+            if file.name.endswith(".gz") and read > max(SMALL, UNPACKS * size):
+                raise FormatError(
+                    rule="a packed GeoJSON unpacks to what labels need",
+                    got=f"{file.name}, more than {read >> 20} MB",
+                    remedy="it is damaged or made to do harm: do not use it",
+                )
             text = np.frombuffer(chunk, np.uint8)
             step = np.isin(text, (91, 123)).astype(np.int8) - np.isin(text, (93, 125)).astype(np.int8)
             run = depth + np.cumsum(step, dtype=np.int64)
@@ -171,6 +181,39 @@ def _guard_json(file: Path) -> None:
             )
 
 
+def _guard_table(file: Path) -> None:
+    """Refuse what is no table, before a parser sees it: a first line without end, a gzip that unpacks to far more."""
+    with _open(file) as stream:
+        try:
+            head = stream.readline(LONGEST_LINE)
+        except (OSError, EOFError, zlib.error) as error:
+            raise _unreadable(file, error) from error
+        if len(head) == LONGEST_LINE and not head.endswith(b"\n"):
+            raise FormatError(
+                rule=f"the lines of a table have at most {LONGEST_LINE >> 10} kB",
+                got=f"{file.name} with a longer one",
+                remedy="this is no table of labels; give another file",
+            )
+        if not file.name.endswith(".gz"):
+            return
+        limit, read = max(SMALL, UNPACKS * file.stat().st_size), len(head)
+        while chunk := _chunk(stream, file):
+            read += len(chunk)
+            if read > min(limit, MOST_BYTES):
+                raise FormatError(
+                    rule="a packed table unpacks to what tables need",
+                    got=f"{file.name}, more than {min(limit, MOST_BYTES) >> 20} MB",
+                    remedy="it is damaged or made to do harm: do not use it",
+                )
+
+
+def _chunk(stream: Any, file: Path) -> bytes:
+    try:
+        return bytes(stream.read(1 << 20))
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(file, error) from error
+
+
 def _table(file: Path, xy: str | None, crs: str | None) -> Frame:
     import pandas as pd
     import shapely
@@ -179,8 +222,9 @@ def _table(file: Path, xy: str | None, crs: str | None) -> Frame:
         raise FormatError(
             rule=f"a table of labels is at most {MOST_BYTES >> 20} MB", got=file.name, remedy="convert it to GPKG"
         )
+    _guard_table(file)
     with _open(file) as stream:
-        head = stream.readline(65536).decode("utf-8", "replace")
+        head = stream.readline(LONGEST_LINE).decode("utf-8", "replace")
     separator = max(",;\t|", key=head.count)
     try:
         data = pd.read_csv(file, sep=separator, decimal="," if separator == ";" and _comma_decimals(file) else ".")
