@@ -76,6 +76,8 @@ export async function makeView({ store, words }) {
     return { type: "FeatureCollection", features: opened ? [{ type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [ring] } }] : [] };
   };
 
+  const grounds = new Set();
+
   async function makeMap() {
     if (!webgl) {
       const { makeStill } = await import("./still.js");
@@ -122,29 +124,23 @@ export async function makeView({ store, words }) {
     });
   }
 
-  /** A second map in `container`, of the same size, that follows this one: for a swipe. Null without WebGL. */
-  view.twin = async (container) => {
+  /** A second map in `container`, of the same size, that follows this one while when() holds: for a swipe. Null without WebGL. */
+  view.twin = async (container, { when = () => true } = {}) => {
     if (!webgl) return null;
     const twin = newMap(container, { interactive: false });
-    twin.getCanvas().tabIndex = -1;
-    const follow = () => {
-      twin.setPadding({ ...padding });
-      twin.jumpTo({ center: map.getCenter(), zoom: map.getZoom() });
-    };
+    grounds.add(twin);
+    Object.assign(twin.getCanvas(), { tabIndex: -1, ariaHidden: "true" });
+    const follow = () => when() && twin.jumpTo({ center: map.getCenter(), zoom: map.getZoom(), padding: { ...padding } });
     map.on("move", follow);
     if (!twin.loaded()) await new Promise((ready) => twin.once("load", ready));
     follow();
-    const own = makeRasters({ map: twin, store, view });
-    const remove = () => {
-      map.off("move", follow);
-      own.stop();
-      twin.remove();
-    };
-    return { ...own, map: twin, follow, remove };
+    const quiet = { state: { failed: {}, scene: null }, set: () => {} };
+    return { ...makeRasters({ map: twin, store: quiet, view }), map: twin, follow };
   };
 
   const map = (view.map = await makeMap());
   map.touchZoomRotate?.disableRotation?.();
+  if (webgl) grounds.add(map);
   if (webgl && !map.loaded()) await new Promise((ready) => map.once("load", ready));
   const rasters = makeRasters({ map, store, view });
   for (const name of ["raster", "drop", "order", "opacity", "visible", "retry", "url"]) view[name] = rasters[name];
@@ -313,13 +309,13 @@ export async function makeView({ store, words }) {
     shape = { width: scene.grid.width, height: scene.grid.height };
     grid = geometry(scene.levels);
     opened = true;
-    if (webgl) map.getSource("extent").setData(extent());
+    for (const one of grounds) one.getSource("extent")?.setData(extent());
     remeasure();
     view.fit(null, { duration: 0 });
     settling = true;
   };
 
-  if (webgl) document.addEventListener("themechange", () => map.setPaintProperty("extent", "fill-color", panelColour()));
+  document.addEventListener("themechange", () => grounds.forEach((one) => one.setPaintProperty("extent", "fill-color", panelColour())));
 
   // The chosen pixel: the accent cross, and a frame around the pixel when it is large enough to see.
   const here = cross();

@@ -146,7 +146,7 @@ function keyboard({ store, view, keys, words: all }, zoom, words) {
     document.documentElement.dataset.input = kind;
     showCross();
   };
-  addEventListener("keydown", (event) => /^(Tab|Arrow|Enter)/.test(event.key) && input("keys"), true);
+  addEventListener("keydown", (event) => /^(Tab|Arrow)/.test(event.key) && input("keys"), true);
   addEventListener("pointerdown", () => input("pointer"), true);
 
   const steps = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };

@@ -1,7 +1,6 @@
 // Swipe: a second map over the first, cut at a handle. The first shows A and takes every click; the second follows it.
 
 import { el, svg } from "./dom.js";
-import { makeRasters } from "./rasters.js";
 
 const STEP = 0.02;
 const PAGE = 0.1;
@@ -12,7 +11,7 @@ export function makeSwipe(app, say, onmove) {
   const overlay = document.getElementById("overlay");
   const host = el("div", { id: "map-b", "aria-hidden": "true", hidden: true });
   document.getElementById("map").after(host);
-  const state = { map: null, rasters: null, on: false, at: 0.5, shown: new Map(), opening: null };
+  const state = { map: null, rasters: null, making: null, on: false, at: 0.5, shown: new Map(), opening: null };
 
   const knob = svg("svg", { viewBox: "0 0 16 16", class: "i", "aria-hidden": "true" }, svg("path", { d: "M6 4.5 2.5 8 6 11.5M10 4.5 13.5 8 10 11.5" }));
   const handle = el(
@@ -24,46 +23,12 @@ export function makeSwipe(app, say, onmove) {
   const tags = { a: el("div", { class: "chip swipe-tag a", hidden: true }), b: el("div", { class: "chip swipe-tag b", hidden: true }) };
   overlay.append(handle, tags.a, tags.b);
 
-  /** The second map draws on the same grid, and has no scene of its own to look ahead in. */
-  const ground = {
-    webgl: true,
-    get levels() {
-      return view.levels;
-    },
-    get shape() {
-      return view.shape;
-    },
-    toWorld: (col, row) => view.toWorld(col, row),
-    window: () => view.window(),
-  };
-  const quiet = { state: { failed: {}, scene: null }, set: () => {} };
-
-  async function open() {
-    if (state.map) return;
-    state.map = new view.gl.Map({
-      container: host,
-      style: { version: 8, sources: {}, layers: [{ id: "rasters-end", type: "background", layout: { visibility: "none" } }] },
-      center: view.map.getCenter(),
-      zoom: view.map.getZoom(),
-      minZoom: -4,
-      maxZoom: 24,
-      fadeDuration: 0,
-      interactive: false,
-      attributionControl: false,
-      renderWorldCopies: false,
-      validateStyle: false,
-      maxTileCacheSize: 96,
-      refreshExpiredTiles: false,
-      crossSourceCollisions: false,
-      transformConstrain: (center, zoom) => ({ center, zoom }),
-    });
-    state.map.getCanvas().tabIndex = -1;
-    state.map.getCanvas().setAttribute("aria-hidden", "true");
-    if (!state.map.loaded()) await new Promise((ready) => state.map.once("load", ready));
-    state.rasters = makeRasters({ map: state.map, store: quiet, view: ground });
-  }
-
-  const follow = () => state.on && state.map?.jumpTo({ center: view.map.getCenter(), zoom: view.map.getZoom(), padding: view.map.getPadding() });
+  const open = () =>
+    (state.making ||= view.twin(host, { when: () => state.on }).then((twin) => {
+      state.map = twin.map;
+      state.rasters = twin;
+    }));
+  const follow = () => state.rasters?.follow();
 
   function paint() {
     const { at } = state;
@@ -164,7 +129,6 @@ export function makeSwipe(app, say, onmove) {
   });
   handle.addEventListener("wheel", (event) => view.map.getCanvas?.().dispatchEvent(new WheelEvent("wheel", event)), { passive: true });
 
-  view.map.on("move", follow);
   view.map.on("resize", () => state.on && (state.map?.resize(), follow()));
   move(store.state.compare?.swipe ?? 0.5, false);
 
