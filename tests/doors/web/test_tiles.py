@@ -128,7 +128,7 @@ def test_nothing_is_drawn_outside_the_scene_or_where_all_is_missing(session: Ses
     values = np.full((1, 600, 600), 7, np.uint8)
     values[:, :256, :256] = 255
     scene = opened(session, write(tmp_path / "scene.tif", values, nodata=255))
-    assert tile_of(session.layers, scene.id, 2, 0, 0, {}) is None
+    assert not pixels(session, scene.id, 2, 0, 0).any()
     assert tile_of(session.layers, scene.id, 2, 3, 0, {}) is None
     assert tile_of(session.layers, scene.id, 2, 1, 1, {}) is not None
 
@@ -215,6 +215,19 @@ def test_the_hatch_of_neighbouring_tiles_joins(session: Session, tmp_path: Path,
         shades = both[..., 3]
         assert shades.max() > 200
         assert shades.min() < 20
+
+
+def test_a_map_under_way_gives_way_to_the_finished_one(session: Session, tmp_path: Path, numbers: np.ndarray) -> None:
+    scene = opened(session, write(tmp_path / "scene.tif", numbers))
+    part, whole = tmp_path / "part.tif", tmp_path / "classes.tif"
+    write(part, np.ones((1, *SIDE), np.uint8), nodata=0)
+    raster = Raster(part, "classes", "Classes", scene.id, colours={1: ("a", "#ff0000")}, then=whole)
+    session.layers.add("m", raster)
+    assert pixels(session, "m", 2, 0, 0)[0, 0].tolist() == [255, 0, 0, 255]
+    part.unlink()
+    assert not pixels(session, "m", 2, 0, 0).any()
+    write(whole, np.ones((1, *SIDE), np.uint8), nodata=0)
+    assert pixels(session, "m", 2, 0, 0)[0, 0].tolist() == [255, 0, 0, 255]
 
 
 def test_only_doubtful_pixels_are_hatched(session: Session, tmp_path: Path, numbers: np.ndarray) -> None:

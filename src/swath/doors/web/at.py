@@ -92,7 +92,7 @@ def class_at(layers: Layers, scene: OpenScene, row: int, column: int, number: st
     if (likely := layers.raster(f"{key}.probability")) is not None:
         planes = layers.planes(f"{key}.probability")
         bands = range(len(planes.names))
-        scale, offset = rule_of(str(likely.path))
+        scale, offset = rule_of(str(likely.file))
         stored = planes.values.read([0], bands, r, c)[0]
         given = draw.physical(stored, [(scale, offset, planes.nodata[b]) for b in bands])[:, 0, 0]
         pairs = sorted(zip(planes.names, given.tolist(), strict=True), key=lambda p: -p[1])

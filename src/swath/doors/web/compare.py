@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ ROWS = 20
 LABELS = 3
 """Labels that each of two classes needs for a comparison from class to class."""
 _STAGES = {"mapping": "Comparing"}
+_DIRECTIONS = {"decrease": "#1f4e9c", "increase": "#9c1f2e"}
+"""The ends of the ramp of differences."""
 _numbering = threading.Lock()
 
 
@@ -210,7 +213,8 @@ def told(
     session: Session, scene: OpenScene, number: int, folder: Path, found: ChangeResult, titles: Sequence[str]
 ) -> dict[str, Any]:
     """The job's result: layers over the scene, the card, files."""
-    layers = _layers(session, scene, number, folder)
+    there = {t["code"] for t in found.transitions if t["mapped"]}
+    layers = _layers(session, scene, number, folder, there)
     files = {
         name: session.files.give(folder / file)
         for name, file in (("report", "report.html"), ("run", "run.json"), ("areas", "transitions.csv"))
@@ -219,12 +223,13 @@ def told(
     return {"id": number, "layers": layers, "card": card_of(folder, found, titles), "files": files}
 
 
-def _layers(session: Session, scene: OpenScene, number: int, folder: Path) -> list[dict[str, Any]]:
-    """What changed, how likely, by how much: the uppermost first."""
+def _layers(session: Session, scene: OpenScene, number: int, folder: Path, there: set[int]) -> list[dict[str, Any]]:
+    """What changed, how likely, by how much: the uppermost first. there: codes of the kinds that occur."""
     from swath.doors.web.layers import Raster
     from swath.tools.change_legend import NO_CHANGE
 
     colours = _colours(folder)
+    hidden = (0, NO_CHANGE, *(code for code in sorted(colours) if code > NO_CHANGE and code not in there))
     made: list[tuple[str, Raster]] = []
     more = {"compare": number}
     if (folder / "difference.tif").exists():
@@ -235,7 +240,7 @@ def _layers(session: Session, scene: OpenScene, number: int, folder: Path) -> li
         )  # fmt: skip
     made.append(
         ("change", Raster(folder / "change.tif", "change", "What changed", scene.id, colours=colours,
-                          hidden=(0, NO_CHANGE), more=more, on=not made))
+                          hidden=hidden, more={**more, "swatch": _swatch([v[1] for c, v in colours.items() if c in there])}, on=not made))
     )  # fmt: skip
     if (folder / "probability.tif").exists():
         likely = {"class": "1"}
@@ -259,7 +264,15 @@ def _colours(folder: Path) -> dict[int, tuple[str, str]]:
             table = file.colormap(1)
         except ValueError:
             table = {}
-    return {code: (name, hexadecimal(table.get(code, (128, 128, 128, 255)))) for code, name in names.items()}
+    own = {code: (name, hexadecimal(table.get(code, (128, 128, 128, 255)))) for code, name in names.items()}
+    return {code: (name, _DIRECTIONS.get(name, colour)) for code, (name, colour) in own.items()}
+
+
+def _swatch(colours: Sequence[str]) -> str:
+    """The first four colours side by side, as CSS."""
+    shown = list(colours)[:4] or ["transparent"]
+    ends = [f"{c} {100 * i / len(shown):g}% {100 * (i + 1) / len(shown):g}%" for i, c in enumerate(shown)]
+    return f"conic-gradient({', '.join(ends)})" if len(shown) > 1 else shown[0]
 
 
 def _reach(path: Path) -> float:
@@ -291,7 +304,10 @@ def card_of(folder: Path, found: ChangeResult, titles: Sequence[str]) -> dict[st
         "b": titles[1],
         "way": found.way,
         "unit": unit,
-        "changed": {k: changed.get(k) for k in ("value", "low", "high", "reason", "method")},
+        "changed": {
+            **{k: changed.get(k) for k in ("value", "low", "high", "method")},
+            "reason": _plain(changed.get("reason") or ""),
+        },
         "share": found.share if math.isfinite(found.share) else None,
         "missing": found.missing if math.isfinite(found.missing) else None,
         "rows": rows[:ROWS],
@@ -300,10 +316,15 @@ def card_of(folder: Path, found: ChangeResult, titles: Sequence[str]) -> dict[st
         "scores": {k: e.to_json() for k, e in found.scores.items()},
         "matrix": record.get("matrix"),
         "shift": list(found.shift),
-        "notes": list(found.notes),
+        "notes": [_plain(note) for note in found.notes],
         "failed": found.failed,
         "simulated": found.changed.simulated,
     }
+
+
+def _plain(text: str) -> str:
+    """A sentence without the names of options of the command line."""
+    return re.sub(r"\s*\((?:set |use |by )?--[^()]*\)", "", text)
 
 
 def _row(kind: Mapping[str, Any], unit: str, colours: Mapping[int, tuple[str, str]]) -> dict[str, Any]:
@@ -317,7 +338,7 @@ def _row(kind: Mapping[str, Any], unit: str, colours: Mapping[int, tuple[str, st
         "low": area.get("low"),
         "high": area.get("high"),
         "counted": kind["mapped"],
-        "reason": area.get("reason") or None,
+        "reason": _plain(area.get("reason") or "") or None,
         "unit": unit,
         "colour": colours.get(kind["code"], ("", "#808080"))[1],
     }

@@ -31,7 +31,8 @@ class Raster:
     """A raster file as a layer over a scene. kind: of KINDS but `image`. band: from 1. scene: its id.
 
     colours: {code: (name, "#rrggbb")} of classes; those not named are clear. hidden: codes never coloured. lo, hi,
-    ramp, unit: of numbers (probability: 0 to 1, cividis). title of a group in `group`. more: members of the record.
+    ramp, unit: of numbers (probability: 0 to 1, cividis). more: members of the record. then: the finished file, of one that is
+    being made.
     """
 
     path: Path
@@ -48,12 +49,18 @@ class Raster:
     on: bool = True
     hidden: tuple[int, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
+    then: Path | None = None
+
+    @property
+    def file(self) -> Path:
+        """The file as it is now: `then`, once `path` has given way to it."""
+        return self.then if self.then is not None and not Path(self.path).exists() else Path(self.path)
 
     @property
     def rev(self) -> str:
         """Changes when the file or the way to draw it does."""
         try:
-            found = Path(self.path).stat()
+            found = self.file.stat()
             state: tuple[int, int] = (found.st_mtime_ns, found.st_size)
         except OSError:
             state = (0, 0)
@@ -271,7 +278,7 @@ def raster_planes(layer: Raster, view: View) -> Planes:
     from swath.cube.georeference import geobox_of
     from swath.cube.geotiff import RasterSource
 
-    path = str(layer.path)
+    path = str(layer.file)
     dataset = gdal.handle(path)
     size = (int(dataset.height), int(dataset.width))
     parts = tuple((i + 1, "") for i in range(dataset.count))

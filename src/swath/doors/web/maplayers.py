@@ -70,7 +70,9 @@ def lay(session: Session, n: int, scene: OpenScene, said: Mapping[str, Any]) -> 
 def _classes(path: Path, n: int, scene: OpenScene, said: Mapping[str, Any]) -> Raster:
     from swath.doors.web.layers import Raster
 
-    return Raster(path, "classes", "Classes", scene.id, colours=colours_of(said), more={"map": n})
+    more = {"map": n}
+    then = path.parent.parent / "classes.tif" if path.name != "classes.tif" else None
+    return Raster(path, "classes", "Classes", scene.id, colours=colours_of(said), more=more, then=then)
 
 
 def _bands(path: Path, names: Sequence[str]) -> dict[str, int]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Window", "doubtful", "numbers", "raster_pixels", "rule_of", "scene_pixels", "tile_of", "window_of"]
 
 WEBP, PNG = "image/webp", "image/png"
+EMPTY = draw.palette_png(np.zeros((TILE, TILE), np.uint8), np.zeros((1, 4), np.uint8))
+"""A clear tile: browsers' maps take no answer without a picture for a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,7 @@ def _values(layer: Raster, planes: Planes, part: Window, asked: Mapping[str, str
         elif layer.kind == "probability":
             bands = list(range(len(planes.names)))
     stored, rules, _ = _read(planes, part, 0, bands)
-    scale, offset = rule_of(str(layer.path))
+    scale, offset = rule_of(str(layer.file))
     if rules is not None:
         rules = [(scale, offset, nodata) for _, _, nodata in rules]
     values = draw.physical(stored, rules)
@@ -262,8 +264,10 @@ def _framed_index(index: np.ndarray, part: Window) -> np.ndarray:
 
 
 def tile_of(layers: Layers, key: str, z: int, x: int, y: int, asked: Mapping[str, str]) -> tuple[bytes, str] | None:
-    """(bytes, content type) of a tile; None where there is nothing to see. Raises Missing, SwathError."""
+    """(bytes, content type) of a tile; None beside the scene. Raises Missing, SwathError."""
     layer = layers.get(key)
+    if isinstance(layer, Raster) and not layer.file.exists():
+        return EMPTY, PNG
     ground = asked.get("on")
     beside = bool(ground) and ground != key and not isinstance(layer, Raster)
     planes = layers.over(key, str(ground)) if beside else layers.planes(key)
@@ -272,10 +276,12 @@ def tile_of(layers: Layers, key: str, z: int, x: int, y: int, asked: Mapping[str
         return None
     if not isinstance(layer, Raster):
         pixels = scene_pixels(layer, planes, part, asked)
-        return None if pixels is None else (draw.webp(pixels, draw.QUALITY if part.step > 1 else 90), WEBP)
+        if pixels is None:
+            return EMPTY, PNG
+        return draw.webp(pixels, draw.QUALITY if part.step > 1 else 90), WEBP
     made = raster_pixels(layer, planes, part, asked)
     if made is None:
-        return None
+        return EMPTY, PNG
     if isinstance(made, tuple):
         return draw.palette_png(*made), PNG
     return draw.webp(made, 90), WEBP

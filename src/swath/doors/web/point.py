@@ -137,7 +137,7 @@ def _layers(session: Session, scene: OpenScene, row: int, col: int) -> list[dict
             planes = session.layers.planes(key)
             band = raster.band - 1
             stored = planes.values.read([0], [band], slice(row, row + 1), slice(col, col + 1))[0]
-            scale, offset = rule_of(str(raster.path))
+            scale, offset = rule_of(str(raster.file))
         except SwathError:
             continue
         value = float(draw.physical(stored, [(scale, offset, planes.nodata[band])])[0, 0, 0])

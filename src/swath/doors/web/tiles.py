@@ -72,10 +72,14 @@ class Tiles:
 
     def _draw(self, key: str, z: int, x: int, y: int, asked: dict[str, str]) -> tuple[tuple[bytes, str] | None, str]:
         from swath.cube.look import pending
+        from swath.doors.web.layers import Raster
         from swath.doors.web.picture import tile_of
 
-        rev = self._layers.get(key).rev
+        layer = self._layers.get(key)
+        rev = layer.rev
         made = tile_of(self._layers, key, z, x, y, asked)
+        if isinstance(layer, Raster):
+            return made, rev if rev == layer.rev and layer.file.exists() else ""
         return made, "" if pending(self._layers.planes(key).values) else rev
 
     async def _turn(self, receive: Receive) -> bool:

@@ -10,6 +10,7 @@ const say = words.compare;
 /** Decimals that the width of an interval justifies. */
 function decimals(value, low, high) {
   const half = low === null || low === undefined ? Math.abs(value) / 20 : (high - low) / 2;
+  if (!half) return 0;
   return half >= 10 ? 0 : half >= 0.5 ? 1 : 2;
 }
 

@@ -12,7 +12,7 @@ const TURN = "M3.5 5.5h9L10 3M12.5 10.5h-9L6 13";
 export function start(app) {
   const { store, view, keys, api, panel } = app;
   const say = words.compare;
-  const state = { a: null, b: null, scene: null, groups: [], swipe: true, how: "any", run: null, job: null, result: null, hidden: new Map(), laid: null, asked: 0 };
+  const state = { a: null, b: null, scene: null, groups: [], swipe: true, how: "any", run: null, job: null, result: null, hidden: new Map(), laid: null, asked: 0, date: null };
   const swipe = makeSwipe(app, say, (share) => store.set({ compare: { ...store.state.compare, swipe: share } }));
 
   const section = app.left.section("compare", { title: say.title, order: 12, icons: [el("button", { type: "button", class: "ghost square", "aria-label": say.turn, title: say.turn, onclick: () => turn() }, glyph(TURN))] });
@@ -87,6 +87,7 @@ export function start(app) {
   function choose(name, key) {
     state[name] = key;
     state.result = null;
+    state.swipe = true;
     sync();
   }
   for (const name of ["a", "b"]) selects[name].addEventListener("change", () => choose(name, selects[name].value));
@@ -225,6 +226,7 @@ export function start(app) {
 
   function enter() {
     const { scene } = store.state;
+    state.date = store.state.date;
     state.groups = sidesOf(app, say);
     const keys_ = new Set(["now", ...state.groups.flatMap((group) => group.sides.map((one) => one.key))]);
     if (state.scene !== scene.id || !keys_.has(state.a) || !keys_.has(state.b)) Object.assign(state, usual(app, state.groups), { scene: scene.id });
@@ -238,7 +240,9 @@ export function start(app) {
     clear(false);
     lay(null);
     panel.close("compare");
-    if (store.state.compare.a || store.state.compare.b) store.set({ compare: { ...store.state.compare, a: null, b: null } });
+    const dated = Boolean(store.state.compare.a);
+    if (dated || store.state.compare.b) store.set({ compare: { ...store.state.compare, a: null, b: null } });
+    if (dated && state.date && store.state.scene?.dates?.some((one) => one.date === state.date)) store.set({ date: state.date });
     draw();
   }
 
