@@ -120,7 +120,7 @@ def tiles_of(
     except (UnitError, BandError) as error:
         if encoder is not None:
             raise
-        note = f"Pixel statistics are used: swath-tiny cannot read this scene ({error.got})"
+        note = f"Pixel statistics are used: swath-tiny cannot read this scene ({error.got.replace('_', ' ')})"
     return _tiles(cubes, path, PLAIN, side, (note,), progress)
 
 

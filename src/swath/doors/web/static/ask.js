@@ -11,6 +11,8 @@ const OUTLINE = "ask.window";
 const KEPT = 12;
 const typeset = (text) => text.replace(/(\d)\s?%/g, "$1\u202f%").replace(/(\d) (ha|km|m|hectares?|pixels?)\b/g, "$1\u202f$2").replace(/-(?=\d)/g, "−");
 
+const short = (text) => typeset(text.replace(/ hectares?\b/g, " ha"));
+
 export function start(app) {
   const { store, view, api, panel } = app;
   const say = words.ask;
@@ -91,6 +93,7 @@ export function start(app) {
 
   function waiting(question) {
     const told = opened(planner());
+    state.held = told.root.contains(document.activeElement);
     fill(told.body, el("div", { class: "answer-body" }, head(question), el("p", { class: "about", role: "status" }, say.counting, " ", el("button", { type: "button", class: "link", onclick: () => (stop(), panel.close("ask")) }, say.stop))));
     fill(told.foot);
   }
@@ -115,13 +118,15 @@ export function start(app) {
     outline(null);
     app.layers?.remove(LAYER);
     const answered = found.parts.length > 0;
+    const held = told.root.contains(document.activeElement) || state.held;
+    state.held = false;
     fill(
       told.body,
       el(
         "div",
         { class: "answer-body" },
         head(found.question),
-        el("p", { class: "said" }, answered ? found.parts.map(part) : found.back?.text),
+        el("p", { class: "said", tabindex: -1 }, answered ? found.parts.map(part) : found.back?.text),
         answered && found.calls[0]?.verb !== "info" ? picture(numbers()) : null,
         found.replayed ? el("p", { class: "about" }, say.replayed) : null,
         found.notes.map((note) => el("p", { class: "about" }, typeset(note))),
@@ -130,6 +135,7 @@ export function start(app) {
       ),
     );
     fill(told.foot, found.replay ? el("button", { type: "button", class: "ghost line", title: say.replayTitle, onclick: () => go("api/ask/replay", { replay: found.replay }, found.question) }, say.replay) : null);
+    if (held) told.body.querySelector(".said").focus({ preventScroll: true });
     panel.say(answered ? found.text : found.back?.text ?? "");
     const first = numbers().find((one) => one.pixels !== null);
     if (first) light(first);
@@ -140,8 +146,8 @@ export function start(app) {
   function part(one) {
     if (one.text !== undefined) return typeset(one.text);
     const { number } = one;
-    if (number.pixels === null) return el("b", {}, typeset(number.text));
-    return link(number, "", typeset(number.text));
+    if (number.pixels === null) return el("b", {}, short(number.text));
+    return link(number, "", short(number.text));
   }
 
   /** A button that shows the pixels of a number: pointing at it outlines them, pressing it goes there. */
@@ -206,7 +212,7 @@ export function start(app) {
   const shown = (value) => (Array.isArray(value) ? value.join(", ") : String(value));
 
   function evidence(number) {
-    const nodes = [el("b", {}, typeset(number.text)), " ", el("span", {}, say.at({ ...number.evidence, whole: whole(number) }))];
+    const nodes = [el("b", {}, short(number.text)), " ", el("span", {}, say.at({ ...number.evidence, whole: whole(number) }))];
     return number.pixels === null ? el("div", {}, nodes) : link(number, "", nodes);
   }
 
@@ -248,7 +254,7 @@ export function start(app) {
       state.around.set(n, record.outline);
       const old = app.layers.list().find((layer) => layer.id === LAYER);
       if (old?.shows === record.id) return;
-      app.layers.add({ ...record, id: LAYER, shows: record.id, kind: "answer", name: typeset(record.name), legend: null, swatch: SWATCH });
+      app.layers.add({ ...record, id: LAYER, shows: record.id, kind: "answer", name: short(record.name), legend: null, swatch: SWATCH });
     } catch (fault) {
       state.layers.delete(n);
       if (state.found === found) panel.say(fault, "warn");
@@ -276,7 +282,7 @@ export function start(app) {
 
   function portion(number) {
     const x = Math.max(number.value > 0 ? 1.5 : 0, number.value * WIDTH);
-    const text = typeset(number.text);
+    const text = short(number.text);
     const at = Math.min(WIDTH - 24, Math.max(24, x));
     return svg(
       "svg",
@@ -297,7 +303,7 @@ export function start(app) {
     const told = (value) => (value * scale).toFixed(digits) + (number.unit === "1" ? "\u202f%" : "");
     return svg(
       "svg",
-      { class: "picture", viewBox: `0 0 ${WIDTH} 46`, role: "img", "aria-label": say.picture(typeset(number.text), told(number.low), told(number.high)) },
+      { class: "picture", viewBox: `0 0 ${WIDTH} 46`, role: "img", "aria-label": say.picture(short(number.text), told(number.low), told(number.high)) },
       svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: 20, y2: 20 }),
       svg("rect", { class: "band", x: at(number.low), y: 16, width: Math.max(2, at(number.high) - at(number.low)), height: 8, rx: 2 }),
       svg("circle", { class: "dot", cx: at(number.value), cy: 20, r: 5 }),

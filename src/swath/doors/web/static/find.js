@@ -58,7 +58,7 @@ export function start(app) {
     const { scene, show, date, stretch } = store.state;
     const density = Math.min(2, Math.ceil(devicePixelRatio || 1));
     const custom = typeof show === "object" && show ? { bands: show.bands } : { show };
-    const params = { scene: scene.id, col: at.col, row: at.row, pixels: Math.round(pixels), date, size: size * density, lo: stretch?.lo, hi: stretch?.hi, ...custom };
+    const params = { scene: scene.id, col: at.col, row: at.row, pixels: Math.round(pixels), date, size: size * density, rev: scene.rev, lo: stretch?.lo, hi: stretch?.hi, ...custom };
     return el("img", { src: api.address("api/chip", params), alt: "", width: size, height: size, loading: "lazy", decoding: "async" });
   }
 
