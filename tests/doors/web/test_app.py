@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -63,3 +65,39 @@ def test_unknown_routes_and_methods_are_told_in_the_same_form(door):
 def test_each_route_is_given_once(door):
     routes = [(r.path, m) for r in build(door.session).routes for m in sorted(r.methods or ())]
     assert sorted(routes) == sorted(set(routes))
+
+
+_STRANGE = [
+    "", "x", "s1", "s99", "0", "-1", "1e9", "nan", "inf", "²", "null", "[]", "{}", "../../etc/passwd", "/etc/passwd", "file:///etc",
+    "/vsicurl/http://x", "%00", "<x>", "a" * 1000, "2020-01-01", "ndvi", "1,2,3,4", "9999999999999999999999",
+]  # fmt: skip
+_NAMES = (
+    "scene", "col", "row", "size", "index", "show", "date", "window", "width", "height", "layers", "metres", "pixels", "lo", "hi",
+    "bands", "class", "map", "name", "names", "demo", "verb", "arguments", "question", "replay", "what", "ops", "base", "yes", "no",
+    "k", "a", "b", "kind", "better", "op", "point", "answer", "options", "offset",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("strange", _STRANGE)
+def test_no_route_breaks_or_tells_a_path_whatever_it_is_asked(opened, strange):
+    told = []
+    for route in build(opened.session).routes:
+        path = re.sub(r"\{(\w+)(:\w+)?\}", lambda _: quote(strange[:100], safe="") or "x", route.path)
+        for scene in ("s1", strange):
+            query = {**{name: strange for name in _NAMES}, "scene": scene}
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                if path in ("/api/events", "/") or (route.path == "/api/scenes/{id}" and method == "DELETE"):
+                    continue
+                kind = "application/octet-stream" if path == "/api/scenes/upload" else "application/json"
+                body = None if method == "GET" else json.dumps(query)
+                answer = opened.client.request(
+                    method,
+                    path,
+                    params=query if method == "GET" else None,
+                    content=body,
+                    headers={"Content-Type": kind},
+                )
+                told.append((method, path[:60], answer.status_code))
+                assert answer.status_code < 500 or answer.status_code == 503, (*told[-1], answer.text)
+                assert str(opened.folder.parent) not in answer.text, told[-1]
+    assert len(told) > 50

@@ -131,3 +131,13 @@ def test_the_state_tells_jobs_and_their_bounds(door):
     assert state["limits"]["running"] == 2
     assert state["limits"]["waiting"] == 8
     assert [j["verb"] for j in state["jobs"]] == ["list"]
+
+
+def test_what_a_verb_wrote_can_be_fetched(opened):
+    arguments = {"scenes": ["field.tif"], "out": "prepared.tif"}
+    job = opened.done(opened.post("/api/jobs", {"verb": "prepare", "arguments": arguments}), 120)
+    assert job["state"] == "done", job["error"]
+    assert job["result"]["written"]
+    for one in job["result"]["written"]:
+        assert opened.get("/" + one["href"]).status_code == 200
+    assert (opened.session.folder / "prepared.tif").exists(), "results go into the workspace, not among the scenes"

@@ -334,7 +334,9 @@ def routes(session: Session) -> list[Route]:
             names = given.get("names")
             if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
                 raise SwathError(rule="names is a list of texts", got="something else", remedy="send {names: [...]}")
-            return scenes.named(names, _options(given))
+            from swath.doors.remote import fetched
+
+            return scenes.named(fetched(names, session.more.get("remote")), _options(given))
 
         return told(await run_in_threadpool(work))
 

@@ -103,7 +103,10 @@ def _run(asked: argparse.Namespace) -> int:
                 f"a workspace serves one explorer at a time; got {asked.out}, which another one uses; press Enter in its terminal "
                 "for another link, or name another --out"
             )
-        session.more["remote"] = tuple(asked.allow_remote)
+        if asked.allow_remote:
+            from swath.doors.remote import Remote
+
+            session.more["remote"] = Remote(asked.allow_remote, session.folder / "uploads")
         with held, _log(session.folder / "cache" / "explore.log"):
             opening = _Opening(session, asked.scenes)
             opening.start()

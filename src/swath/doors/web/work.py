@@ -10,6 +10,8 @@ from swath.doors.web.answers import Missing, answer, body, text
 from swath.errors import SwathError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -58,13 +60,21 @@ def _find(session: Session, request: Request) -> Job:
 def _start(session: Session, verb: str, arguments: dict[str, Any]) -> dict[str, Any]:
     from swath.doors.admit import admit
 
-    call = admit(verb, arguments, session.roots)
+    call = admit(verb, arguments, session.roots, session.more.get("remote"))
 
     def done(result: Any) -> dict[str, Any]:
         if not call.unchanged(session.roots):
             raise Missing(rule="files stay what they were while a verb reads them", got="another", remedy="ask again")
         results = result if isinstance(result, (list, tuple)) else [result]
         records = [r.to_json() for r in results]
-        return records[0] if len(records) == 1 and isinstance(records[0], dict) else {"results": records}
+        record = records[0] if len(records) == 1 and isinstance(records[0], dict) else {"results": records}
+        return {**record, "written": [session.files.give(path) for path in _written(call.out)]}
 
     return session.job(call.verb, call.function, call.arguments, done=done)
+
+
+def _written(out: Path | None) -> list[Path]:
+    """The files that a verb wrote, as far as a person would look at them."""
+    if out is None or not out.exists():
+        return []
+    return [out] if out.is_file() else sorted(p for p in out.iterdir() if p.is_file() and p.name[0] != ".")[:64]
