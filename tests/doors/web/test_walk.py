@@ -173,4 +173,4 @@ def test_the_finding_is_the_count_furthest_outside_its_interval():
     none = [{**row("New", 0, 1, 0, 2), "low": None, "high": None}]
     assert reference_card.finding(none, "pixel")["class"] is None
     big = reference_card.finding([row("Field", 20000, 1000, 500, 1500)], "pixel")
-    assert big["text"] == "Counted on the map, Field is 19 000 pixels too large."
+    assert big["text"] == "Counted on the map, Field is 19\u2009000 pixels too large."

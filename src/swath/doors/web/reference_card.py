@@ -111,10 +111,10 @@ def _sentence(walk: Any, record: Mapping[str, Any], counts: Sequence[Sequence[in
 
 
 def digits(rows: Sequence[Mapping[str, Any]]) -> int:
-    """Decimals that the widest interval of a table justifies."""
+    """Decimals that the widest interval of a table justifies: three figures of its half; below 0 tens and hundreds."""
     half = [(r["high"] - r["low"]) / 2 for r in rows if r["high"] is not None and r["low"] is not None]
     widest = max((h for h in half if h > 0), default=1.0)
-    return min(6, max(0, 2 - math.floor(math.log10(widest))))
+    return min(6, 2 - math.floor(math.log10(widest)))
 
 
 def finding(rows: Sequence[Mapping[str, Any]], unit: str) -> dict[str, Any]:
@@ -135,6 +135,11 @@ def finding(rows: Sequence[Mapping[str, Any]], unit: str) -> dict[str, Any]:
         return {"class": None, "text": AGREE}
     off = row["counted"] - row["estimate"]
     word = {"pixel": "pixels"}.get(unit, unit)
-    after = f" is {abs(off):,.{digits(rows)}f} {word} too {'large' if off > 0 else 'small'}.".replace(",", " ")
+    after = f" is {_plain(abs(off), digits(rows))} {word} too {'large' if off > 0 else 'small'}."
     before = "Counted on the map, "
     return {"class": row["class"], "text": before + row["class"] + after, "before": before, "after": after}
+
+
+def _plain(value: float, k: int) -> str:
+    """A number with k decimals, thin spaces between thousands."""
+    return f"{round(value, k):,.{max(0, k)}f}".replace(",", "\u2009")

@@ -63,7 +63,7 @@ def _areas(made: Mapping[str, Any]) -> Any:
     k = area["digits"]
 
     def cell(value: float | None) -> str:
-        return "–" if value is None else f"{value:,.{k}f}".replace(",", " ")
+        return "–" if value is None else f"{round(value, k):,.{max(0, k)}f}".replace(",", "\u2009")
 
     rows = [
         [r["class"], cell(r["counted"]), cell(r["estimate"]), cell(r["low"]), cell(r["high"])] for r in area["rows"]

@@ -10,6 +10,7 @@ const THIN = "\u2009";
 /** A number with so many decimals: thin spaces between thousands, a true minus. */
 export function number(value, digits = 0) {
   if (value === null || value === undefined) return "\u2013";
+  if (digits < 0) return number(Math.round(value * 10 ** digits) / 10 ** digits, 0);
   const [whole, part] = Math.abs(value).toFixed(digits).split(".");
   const text = whole.replace(/\B(?=(\d{3})+$)/g, THIN) + (part ? `.${part}` : "");
   return (value < 0 && Number(text.replace(/[^\d.]/g, "")) > 0 ? MINUS : "") + text;
@@ -82,7 +83,7 @@ export function areaTable(area, form) {
     { class: `areas${reference ? " wide" : ""}` },
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, say.class), el("td", { class: "plot" }, head), el("th", { scope: "col", class: "num" }, reference ? say.estimate : say.counted), reference ? el("th", { scope: "col", class: "num" }, "±") : null)),
     el("tbody", {}, rows),
-    el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, say.all), el("td", { class: "plot" }), el("td", { class: "num" }, number(area.all, digits)), reference ? el("td") : null)),
+    el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, say.all), el("td", { class: "plot" }), el("td", { class: "num" }, number(area.all, Math.max(0, digits))), reference ? el("td") : null)),
   );
   const key = reference
     ? el("p", { class: "area-key" }, svg("svg", { viewBox: "0 0 22 10", "aria-hidden": "true" }, svg("path", { class: "reach", d: "M1 5H21" }), svg("circle", { class: "dot", cx: 11, cy: 5, r: 3.5 })), say.estimateKey, svg("svg", { class: "slim", viewBox: "0 0 4 10", "aria-hidden": "true" }, svg("path", { class: "counted", d: "M2 0V10" })), say.countedKey)

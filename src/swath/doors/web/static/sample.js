@@ -304,6 +304,7 @@ export function start(app) {
     if (!parts.root || event.ctrlKey || event.metaKey || event.altKey) return;
     const asking = !parts.main.hidden;
     const { key } = event;
+    if (!app.keys.on && key.length === 1) return; // single keys are turned off in Help; Tab and Enter do all of it
     const digit = /^[0-9]$/.test(key) ? Number(key) : -1;
     let used = true;
     if (key === "Escape") {

@@ -279,7 +279,7 @@ export const words = {
     judgePart: "Judge the map with these",
     judge: "Judge the map",
     judging: "Judging…",
-    all: (n) => `All ${n} places are answered`,
+    all: (n) => `All ${n} places are done`,
     agreed: (same, asked) => `You agreed with yourself on ${same} of ${asked}.`,
     another: "Draw a larger sample to judge this map.",
     close: "Close",
