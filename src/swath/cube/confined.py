@@ -100,6 +100,10 @@ def _carry_out(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     layer = _again(path, str(request["version"]))[int(request["number"])]
     source = layer.flag if request["flag"] else layer.source
     dates, bands = request["dates"], request["bands"]
+    if (step := int(request.get("step", 1))) > 1:
+        from swath.cube.zoom import zoom
+
+        source = zoom(source, min(step, 2**16))
     if "window" in request:
         top, bottom, left, right = request["window"]
         values = source.read(dates, bands, slice(top, bottom), slice(left, right))

@@ -18,7 +18,10 @@ _PART = 2**26  # bytes of one answer
 
 @dataclass(frozen=True)
 class GuardedSource:
-    """The numbers of a layer (or its flag) that only the child process decodes. number: of the layer in its file."""
+    """The numbers of a layer (or its flag) that only the child process decodes. number: of the layer in its file.
+
+    step: pixels so many times as large, from the file's smaller copies of itself; shape is theirs.
+    """
 
     path: str
     number: int
@@ -27,6 +30,7 @@ class GuardedSource:
     version: str
     flag: bool = False
     overviews: bool = False
+    step: int = 1
 
     @property
     def dtype(self) -> np.dtype:
@@ -62,6 +66,7 @@ class GuardedSource:
         from swath.cube.child import numbers_from
 
         request = {"do": "read", "path": self.path, "number": self.number, "version": self.version}
+        request |= {"step": self.step} if self.step > 1 else {}
         request |= {"flag": self.flag, "dates": [int(d) for d in dates], "bands": [int(b) for b in bands], **what}
         return numbers_from(request, (len(dates), len(bands), height, width), self.dtype)
 
@@ -76,6 +81,7 @@ def told(layers: Sequence[Layer]) -> list[dict[str, Any]]:
                 "shape": layer.source.shape,
                 "kind": layer.source.dtype.newbyteorder("=").str,
                 "overviews": has_levels(layer.source),
+                "flag_overviews": layer.flag is not None and has_levels(layer.flag),
                 "flag": None if layer.flag is None else [*layer.flag.shape, layer.flag.dtype.str],
                 "geobox": None
                 if box is None
@@ -106,7 +112,8 @@ def layers_of(path: str, said: list[dict[str, Any]], version: str) -> list[Layer
         if one["flag"] is not None:
             *shape, kind = one["flag"]
             ft, fb, fh, fw = (int(n) for n in shape)
-            flag = GuardedSource(path, k, (ft, fb, fh, fw), np.dtype(kind).str, version, flag=True)
+            small = bool(one.get("flag_overviews"))
+            flag = GuardedSource(path, k, (ft, fb, fh, fw), np.dtype(kind).str, version, flag=True, overviews=small)
         out.append(
             Layer(
                 source=GuardedSource(

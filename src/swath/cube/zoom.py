@@ -19,6 +19,7 @@ from swath.cube.flagged import Flagged
 from swath.cube.geotiff import MaskSource, RasterSource
 from swath.cube.lazy import ArraySource, Source
 from swath.cube.look import look
+from swath.cube.told import GuardedSource
 from swath.cube.under import source_of
 from swath.errors import FormatError
 
@@ -297,6 +298,14 @@ def _raster(source: Any, step: int) -> Source:
     return Overview(source, step)
 
 
+def _guarded(source: GuardedSource, step: int) -> Source:
+    """By the child that decodes the file, where the file holds smaller copies of itself."""
+    if not source.overviews or source.step > 1:
+        return Strided(source, step)
+    t, b, h, w = source.shape
+    return replace(source, shape=(t, b, _less(h, step), _less(w, step)), step=step)
+
+
 def _many(source: Any, step: int) -> Source:
     made: Source = type(source)(tuple(zoom(s, step) for s in source.sources))
     return made
@@ -326,6 +335,7 @@ def _inner(source: Any, step: int) -> Source:
 _ZOOMS: dict[type, Any] = {
     Nearest: _nearest,
     RasterSource: _raster,
+    GuardedSource: _guarded,
     MaskSource: _raster,
     sources.Physical: _inner,
     series.Turned: _inner,

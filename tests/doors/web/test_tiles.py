@@ -106,6 +106,22 @@ def test_a_pixel_has_the_colour_of_its_physical_value(session: Session, tmp_path
 
 
 @pytest.mark.parametrize("overviews", [True, False])
+def test_guarded_files_have_the_same_tiles(
+    session: Session, tmp_path: Path, numbers: np.ndarray, overviews: bool
+) -> None:
+    """A file that is read in a child process with limits."""
+    path = write(tmp_path / "scene.tif", numbers, overviews, nodata=0)
+    plain = opened(session, path)
+    found = [exact(session, plain, z, 0, 0, show="band-1") for z in range(3)]
+    guarded = start([tmp_path], tmp_path / "other")
+    guarded.layers.scenes = guarded.scenes
+    scene = guarded.scenes.open([path], {}, trusted=False)
+    assert "Guarded" in repr(guarded.layers.planes(scene.id).values)
+    for z, wanted in enumerate(found):
+        assert np.array_equal(exact(guarded, scene, z, 0, 0, show="band-1"), wanted)
+
+
+@pytest.mark.parametrize("overviews", [True, False])
 def test_levels_above_show_pixels_of_the_middle(
     session: Session, tmp_path: Path, numbers: np.ndarray, overviews: bool
 ) -> None:

@@ -29,7 +29,7 @@ function sentence(card) {
 function head(card) {
   const { value, between } = amount(card.changed, card.unit);
   const parts = [
-    card.share === null ? "" : say.share(percent(card.share, card.share < 0.1 ? 1 : 0)),
+    card.share === null ? "" : say.share(percent(card.share, card.share && card.share < 0.1 ? 1 : 0)),
     card.missing > 0.0005 ? say.missing(percent(card.missing, 1)) : "",
   ].filter(Boolean);
   return el(

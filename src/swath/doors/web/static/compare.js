@@ -88,6 +88,7 @@ export function start(app) {
     state[name] = key;
     state.result = null;
     state.swipe = true;
+    panel.close("compare");
     sync();
   }
   for (const name of ["a", "b"]) selects[name].addEventListener("change", () => choose(name, selects[name].value));
