@@ -11,7 +11,7 @@ const PIN = "M8 10.5v4M5 2.5h6M6 2.5v4l-2 3v1h8v-1l-2-3v-4";
 const COPY = "M5.500 5.500h8v8h-8zM10.500 5.500v-3h-8v8h3";
 
 export function start(app) {
-  const { store, api, keys, view } = app;
+  const { store, api, keys, panel, view } = app;
   const host = document.getElementById("dock");
   const say = words.dock;
   const state = { point: null, problem: "", asked: 0, pins: [], size: "1", at: null, band: null, table: false, abort: null };
@@ -230,7 +230,10 @@ export function start(app) {
   chart.addEventListener("pointermove", snap);
   chart.addEventListener("pointerdown", snap);
   chart.addEventListener("keydown", step);
-  keys.add("k", say.keepKey, pin, open);
+  keys.add("k", say.keepKey, pin, open, { group: "layers" });
+  const popped = () => document.querySelector(".pick:not([hidden]), .scene-pick:not([hidden])");
+  const alone = () => open() && store.state.mode === "look" && !panel.id && !popped() && !document.activeElement?.matches?.("input, textarea, select");
+  keys.add("Escape", say.close, () => store.set({ pixel: null }), alone, { shown: false, always: true });
   view.click(({ col, row }) => {
     const { scene } = store.state;
     if (!scene || col < 0 || row < 0 || col >= scene.grid.width || row >= scene.grid.height) return false;

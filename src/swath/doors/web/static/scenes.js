@@ -11,7 +11,7 @@ export function start(app) {
   const opener = document.getElementById("scene-open");
   const pop = el("div", { class: "popover scene-pick", role: "dialog", "aria-label": say.another, hidden: true });
   document.getElementById("top").append(pop);
-  const state = { open: false, files: null, find: "", said: [], from: null, trials: new Set(), adding: false };
+  const state = { open: false, files: null, find: "", said: [], from: null, trials: new Set(), adding: false, busy: false };
   const field = el("input", { class: "field", type: "search", placeholder: say.search, "aria-label": say.search });
   const list = el("div", { class: "files", role: "group", "aria-label": say.another });
   const more = el("p", { class: "said" });
@@ -89,6 +89,7 @@ export function start(app) {
   async function open(body, said = tell) {
     said(say.opening(body.name ?? body.names?.[0]?.replace(/^.*\//, "") ?? say.demo));
     const { name: _, ...sent } = body;
+    state.busy = true;
     try {
       const record = await api.post("api/scenes", sent);
       said();
@@ -96,6 +97,8 @@ export function start(app) {
     } catch (fault) {
       refused(fault, sent, said);
       return null;
+    } finally {
+      state.busy = false;
     }
   }
 
@@ -267,7 +270,8 @@ export function start(app) {
     const held = pop.contains(document.activeElement);
     state.open = false;
     state.adding = false;
-    forget();
+    if (state.busy) panel.warn("open", state.said.length ? state.said : null);
+    else forget();
     pop.hidden = true;
     opener.setAttribute("aria-expanded", "false");
     if (held) (state.from?.isConnected ? state.from : opener).focus();

@@ -207,10 +207,8 @@ export function start(app) {
 
   function drag(event) {
     if (event.button) return;
-    event.preventDefault();
     const target = event.currentTarget;
     target.setPointerCapture(event.pointerId);
-    axis.focus({ preventScroll: true });
     const compare = store.state.mode === "compare" && store.state.compare?.a && store.state.compare?.b;
     const first = nearest(event);
     const place = (name) => state.dates.findIndex((date) => date.date === store.state.compare[name]);
@@ -266,10 +264,10 @@ export function start(app) {
   });
 
   const some = () => state.dates.length > 1;
-  keys.add("[", say.earlierKey, (event) => go(-1, Boolean(event?.shiftKey)), some);
-  keys.add("]", say.laterKey, (event) => go(1, Boolean(event?.shiftKey)), some);
-  keys.add("{", say.earlierClear, () => go(-1, true), some);
-  keys.add("}", say.laterClear, () => go(1, true), some);
+  keys.add("[", say.earlierKey, (event) => go(-1, Boolean(event?.shiftKey)), some, { group: "dates" });
+  keys.add("]", say.laterKey, (event) => go(1, Boolean(event?.shiftKey)), some, { group: "dates" });
+  keys.add("{", say.earlierKey, () => go(-1, true), some, { group: "dates", shown: false });
+  keys.add("}", say.laterKey, () => go(1, true), some, { group: "dates", shown: false });
 
   function take() {
     const { scene, date } = store.state;
