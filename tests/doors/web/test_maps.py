@@ -315,3 +315,20 @@ def test_two_maps_at_once_have_numbers_of_their_own(opened):
     for t in threads:
         t.join()
     assert sorted(found) == [1, 2, 3, 4]
+
+
+def test_a_class_in_one_place_and_labels_that_test_themselves_are_warned_of():
+    from swath.doors.web import card
+    from swath.doors.web.view import View
+
+    method = "5 outer folds of 9 places (32-px blocks), the choice repeated inside each"
+    notes = ["blocks of 32 px: so; in one block only, so that no check can score them: Bare soil"]
+    leak = {"shared_pixels": 0, "within_buffer": 3, "words": ["3 of 9 test pixels lie within the buffer"], "test": 9}
+    record = {"accuracy": {"method": method}, "notes": notes, "leakage": leak}
+    first, second = card._warnings(record, View((64, 64)))
+    assert first == (
+        "A class needs labels in two places 32 pixels apart, so that one can test the other. Bare soil has one. "
+        "Add one elsewhere."
+    )
+    assert second == "The figure may flatter: 3 of 9 test pixels lie within the buffer."
+    assert card._warnings({**record, "notes": [], "leakage": None}, View((64, 64))) == []

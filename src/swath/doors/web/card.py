@@ -109,6 +109,7 @@ def drawn(
             "users": [c["users_accuracy"] for c in parts],
             "producers": [c["producers_accuracy"] for c in parts],
         },
+        "warnings": _warnings(assessment, view),
         "simulated": bool(accuracy["simulated"]),
         "baselines": [
             {"name": b["name"], **{k: b["score"][k] for k in ("value", "low", "high")}} for b in assessment["baselines"]
@@ -118,16 +119,42 @@ def drawn(
 
 def _sentence(accuracy: Mapping[str, Any], said: Mapping[str, Any], view: View) -> str:
     """How the figure came about, with the side of the blocks."""
-    side = re.search(r"\((\d+)-px blocks\)", accuracy["method"])
-    blocks = ""
-    if side is not None:
-        pixels = int(side[1])
-        metres = None if view.metres is None else pixels * view.metres
-        size = f"{pixels} pixels" if metres is None else _metres(metres)
-        blocks = f" (blocks of {size})"
+    size = _side(accuracy, view)
+    blocks = f" (blocks of {size})" if size else ""
     if accuracy["value"] is None:
         return f"From your {said['labels']} labels no figure can be had yet: {accuracy['reason']}."
     return f"From your {accuracy['n']} labels, each tested on a model that did not see its neighbourhood{blocks}."
+
+
+def _warnings(assessment: Mapping[str, Any], view: View) -> list[str]:
+    """What a reader of the figure must know: classes that nothing could test, labels that test themselves."""
+    found = []
+    size = _side(assessment["accuracy"], view)
+    for note in assessment["notes"]:
+        alone = re.search(r"in one block only, so that no check can score them: (.+)$", note)
+        if alone is not None:
+            names = alone[1].split(", ")
+            far = f" {size} apart" if size else ""
+            has = "has" if len(names) == 1 else "have"
+            found.append(
+                f"A class needs labels in two places{far}, so that one can test the other. {', '.join(names)} {has} one. "
+                "Add one elsewhere."
+            )
+    leak = assessment.get("leakage") or {}
+    if leak.get("shared_pixels") or leak.get("shared_places") or leak.get("within_buffer"):
+        found.append(f"The figure may flatter: {'; '.join(leak['words'])}.")
+    elif (leak.get("near_duplicates") or 0) > 0.1 * max(1, leak.get("test") or 0):
+        found.append(f"The figure may flatter: {leak['words'][-1]}.")
+    return found
+
+
+def _side(accuracy: Mapping[str, Any], view: View) -> str:
+    """The side of the blocks in words, "" where it is not told."""
+    side = re.search(r"\((\d+)-px blocks\)", accuracy["method"])
+    if side is None:
+        return ""
+    pixels = int(side[1])
+    return f"{pixels} pixels" if view.metres is None else _metres(pixels * view.metres)
 
 
 def _metres(value: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -73,9 +75,30 @@ def _take(session: Session, given: dict[str, Any]) -> dict[str, Any]:
     own = {str(op.get("id")) for op in given.get("ops") or [] if isinstance(op, dict)}
     others = [op for op in journal.since(base) if op["id"] not in own]
     if new:
+        _warm(session)
         by = text(given, "by", "", most=64)
         session.events.send("labels", {"scene": scene.id, "revision": revision, "by": by})
     return {"revision": revision, "ops": others}
+
+
+def _warm(session: Session) -> None:
+    """Load, once and beside the work, what the first map will need: the person is still drawing."""
+    if session.more.setdefault("warm", False):
+        return
+    session.more["warm"] = True
+
+    def load() -> None:
+        for name in (
+            "sklearn.ensemble",
+            "sklearn.linear_model",
+            "sklearn.covariance",
+            "geopandas",
+            "swath.tools.finish",
+        ):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+
+    threading.Thread(target=load, name="warm", daemon=True).start()
 
 
 def _load(session: Session, given: dict[str, Any]) -> dict[str, Any]:

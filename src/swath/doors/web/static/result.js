@@ -46,17 +46,18 @@ export function start(app) {
   function lay(record) {
     for (const layer of layers()) if (!record.layers.some((one) => one.id === layer.id)) app.layers.remove(layer.id);
     for (const layer of [...record.layers].reverse()) {
-      const bands = layer.kind === "probability" ? { params: { class: chosenBand(layer) } } : {};
+      const bands = layer.kind === "probability" ? ofClass(layer) : {};
       app.layers.add({ ...layer, ...bands });
     }
     const classes = record.layers.find((layer) => layer.kind === "classes");
     if (classes) app.layers.pick(classes.id);
   }
 
-  /** The band of probability that is shown: that of the chosen class. */
-  function chosenBand(layer) {
+  /** The probability that is shown: that of the chosen class, and the row says so. */
+  function ofClass(layer) {
     const name = store.state.classes.find((one) => one.id === store.state.chosenClass)?.name;
-    return (layer.bands.find((one) => one.name === name) || layer.bands[0])?.band ?? 1;
+    const shown = (layer.bands.find((one) => one.name === name) || layer.bands[0])?.name ?? "";
+    return { params: { class: shown }, remark: shown };
   }
 
   function close() {
@@ -125,7 +126,8 @@ export function start(app) {
     const colours = new Map(told.area.rows.map((row) => [row.class, row.colour]));
     const areas = areaTable(told.area, told.form);
     body.append(
-      el("section", { class: "acc" }, headline(told), el("p", {}, told.sentence, " ", fold), told.against ? el("p", {}, told.against.words) : null, told.simulated ? el("p", { class: "warn" }, say.simulated) : null),
+      ...[el("section", { class: "acc" }, headline(told), el("p", {}, told.sentence, " ", fold), told.against ? el("p", {}, told.against.words) : null, told.simulated ? el("p", { class: "warn" }, say.simulated) : null)],
+      ...(told.warnings || []).map((text) => el("p", { class: "note warns first" }, text)),
     );
     if (!folded) body.append(block(say.matrix, told.form === "reference" ? say.matrixSub : say.matrixDrawn, matrix(told.matrix, colours)));
     body.append(block(say.area, told.form === "reference" ? say.areaSub(areas.unit) : areas.unit, areas.table, areas.key));
@@ -223,7 +225,7 @@ export function start(app) {
   });
   store.on("chosenClass", () => {
     const layer = app.layers.list().find((one) => one.kind === "probability" && one.map);
-    if (layer) app.layers.set(layer.id, { params: { class: chosenBand(layer) } });
+    if (layer) app.layers.set(layer.id, ofClass(layer));
   });
   api.on("maps", ({ n, state: what }) => {
     fresh().catch(() => {});
