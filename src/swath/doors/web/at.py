@@ -68,7 +68,11 @@ def window_at(shape: tuple[int, int], row: float, column: float, side: int) -> t
 
 def map_of(layers: Layers, scene: OpenScene, number: str | None = None) -> tuple[str, Raster] | None:
     """(id without `.classes`, its layer) of the map asked for, else of the newest over the scene; None without."""
-    found = [(key, r) for key, r in layers.lying_on(scene.id) if r.kind == "classes" and key.endswith(".classes")]
+    found = [
+        (key, r)
+        for key, r in layers.lying_on(scene.id)
+        if r.kind == "classes" and key.endswith(".classes") and r.file.exists()
+    ]
     if number:
         found = [f for f in found if f[0] == f"m{number}.classes"]
     if not found:
