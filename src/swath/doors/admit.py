@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from swath.doors import signature
+from swath.doors.remote import Remote, is_url
 from swath.doors.roots import Admitted, Roots
 from swath.doors.straight import straight
 from swath.errors import SwathError
@@ -121,8 +122,11 @@ def _function(verb: str) -> Callable[..., Any]:
     return function
 
 
-def admit(verb: str, arguments: Mapping[str, Any], roots: Roots) -> Call:
-    """The call with every path inside the roots. Raises SwathError, in one line, for anything that is not allowed."""
+def admit(verb: str, arguments: Mapping[str, Any], roots: Roots, remote: Remote | None = None) -> Call:
+    """The call with every path inside the roots. Raises SwathError, in one line, for anything that is not allowed.
+
+    remote: fetches files of the hosts that were named at start; without it, URLs are names that are not there.
+    """
     function = _function(verb)
     known = inspect.signature(function).parameters
     strange = [name for name in arguments if name not in known or name in HIDDEN]
@@ -138,7 +142,7 @@ def admit(verb: str, arguments: Mapping[str, Any], roots: Roots) -> Call:
     reads: list[Admitted] = []
     ready: dict[str, Any] = {}
     for name, value in arguments.items():
-        ready[name] = _argument(name, value, roots, reads)
+        ready[name] = _argument(name, value, roots, reads, remote)
         if name in WRITES - {"out"} and value is not None:
             ready[name] = str(roots.place(str(value)))
     out = _where(verb, known, ready, roots)
@@ -158,9 +162,9 @@ def _where(verb: str, known: Mapping[str, inspect.Parameter], ready: Mapping[str
     return roots.place(str(wanted))
 
 
-def _argument(name: str, value: Any, roots: Roots, reads: list[Admitted]) -> Any:
+def _argument(name: str, value: Any, roots: Roots, reads: list[Admitted], remote: Remote | None) -> Any:
     if isinstance(value, list):
-        return [_argument(name, part, roots, reads) for part in value]
+        return [_argument(name, part, roots, reads, remote) for part in value]
     if not isinstance(value, str):
         if value is None or isinstance(value, (bool, int, float)):
             return value
@@ -177,6 +181,8 @@ def _argument(name: str, value: Any, roots: Roots, reads: list[Admitted]) -> Any
         )
     if name not in FILES or (name in WORDS and WORDS[name].fullmatch(value)):
         return value
+    if remote is not None and is_url(value):
+        value = str(remote.fetch(value))
     found = roots.admit(value)
     straight(found.path, roots, scene=name in _GUARDED)
     reads.append(found)

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from swath.doors.admit import READING, Call, admit, offered, schema
 from swath.doors.jobs import Job, Jobs
+from swath.doors.remote import Remote
 from swath.doors.roots import Roots
 from swath.errors import FormatError, SwathError, need
 from swath.tools import SUMMARIES
@@ -33,9 +34,13 @@ INSTRUCTIONS = (
 )
 
 
-def server(roots: Roots, jobs: Jobs | None = None) -> Any:
-    """The server over these roots; run it by stdio or HTTP. Raises ExtraError without the extra `mcp`."""
+def server(roots: Roots, jobs: Jobs | None = None, remote: Remote | None = None) -> Any:
+    """The server over these roots; run it by stdio or HTTP. Raises ExtraError without the extra `mcp`.
+
+    remote: the hosts that files may be fetched from; none without it.
+    """
     need("mcp", extra="mcp", why="a server for assistants")
+    import anyio
     from mcp import types
     from mcp.server.lowlevel import Server
 
@@ -51,7 +56,7 @@ def server(roots: Roots, jobs: Jobs | None = None) -> Any:
         try:
             if params.name == "files":
                 return _said(types, {"files": roots.listing()}, "\n".join(roots.listing()) or "no files")
-            call = admit(params.name, given, roots)
+            call = await anyio.to_thread.run_sync(admit, params.name, given, roots, remote)
             job = await _carry_out(ctx, call, work, roots)
             return _answer(types, call, job, roots)
         except SwathError as error:
@@ -217,13 +222,22 @@ def serve(words: Sequence[str]) -> int:
     parser.add_argument(
         "--http", type=int, metavar="PORT", help="streamable HTTP on 127.0.0.1 instead of stdio; 0 finds a free port"
     )
+    parser.add_argument(
+        "--allow-remote",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a server that files may be fetched from, by https; again for more (default: none)",
+    )
     parser.epilog = "Examples: swath mcp --root scenes/ · swath mcp --root scenes/ --root results/ --http 8765"
     try:
         asked = parser.parse_args(list(words))
     except SystemExit as ended:
         return 0 if not ended.code else 2
     try:
-        made = server(Roots(asked.root or []))
+        roots = Roots(asked.root or [])
+        hosts = asked.allow_remote
+        made = server(roots, remote=Remote(hosts, roots.folders[0] / "remote") if hosts else None)
     except SwathError as error:
         print(f"swath mcp: {error}", file=sys.stderr)
         return 2
