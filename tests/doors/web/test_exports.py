@@ -267,13 +267,15 @@ def test_a_walk_tells_nothing_of_the_map_where_the_page_asks_for_a_place(mapped)
 
 
 def test_a_scale_bar_is_round_and_fits():
-    for metres in (0.3, 1, 10, 30, 463.3, None):
+    for ground in (0.125, 0.3, 1, 10, 30, 463.3):
         for room in (120.0, 300.0, 900.0):
-            length, words = plate.scale_bar(metres, room)
-            assert 0.39 * room <= length <= room
-            assert words.split()[0][0] in "125"
+            for metric in (True, False):
+                length, words = plate.scale_bar(ground, room, metric=metric)
+                assert 0.39 * room <= length <= room
+                told = float(words.split()[0]) * (1000 if words.endswith("km") else 1)
+                assert told == pytest.approx(length * ground)
     assert plate.scale_bar(10, 300)[1] == "2 km"
-    assert plate.scale_bar(None, 300)[1] == "200 pixels"
+    assert plate.scale_bar(0.125, 300, metric=False) == (160, "20 pixels")
 
 
 def test_windows_lie_on_maps_of_other_grids_too(tmp_path):
@@ -316,5 +318,5 @@ def test_names_in_any_script_are_written(tmp_path: Path):
 
     pixels = np.full((60, 90, 4), 120, np.uint8)
     made = plate.Plate("Łąka i Ωmega, Ünïcode", "19 Feb 2019", [("Classes", [("colour", "x" * 300, "#123456")])])
-    image = Image.open(io.BytesIO(plate.drawn(pixels, made, metres=None)))
+    image = Image.open(io.BytesIO(plate.drawn(pixels, made, ground=1.0, metric=False)))
     assert image.width < 2000

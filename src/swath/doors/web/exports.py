@@ -214,7 +214,7 @@ def _picture(session: Session, ask: Wanted, found: _Map | None, stem: Path) -> M
     if labels is not None:
         made = plated.with_labels(made, labels, ask.scene.view, window, times)
     path = _named(stem, ".png")
-    path.write_bytes(plate.drawn(pixels, made, metres=None if metres is None else metres / times))
+    path.write_bytes(plate.drawn(pixels, made, ground=(metres or 1.0) / times, metric=metres is not None))
     return [(path, None, "png")]
 
 

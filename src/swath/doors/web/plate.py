@@ -103,16 +103,17 @@ def _over(ground: np.ndarray, pixels: np.ndarray, opacity: float) -> None:
     ground[..., 3:] = 255 * whole
 
 
-def scale_bar(metres: float | None, most: float) -> tuple[float, str]:
-    """(length in picture pixels, text) of a round length of at most `most` pixels. metres: of a picture pixel, or None."""
-    unit = metres if metres else 1.0
-    room = most * unit
+def scale_bar(ground: float, most: float, *, metric: bool = True) -> tuple[float, str]:
+    """(length in picture pixels, text) of a round length of at most `most` picture pixels.
+
+    ground: size of a picture pixel in metres, or in pixels of the scene where it has no metres.
+    """
+    room = most * ground
     power = 10.0 ** math.floor(math.log10(room))
     length = next(k * power for k in (5, 2, 1) if k * power <= room)
-    if not metres:
-        word = "pixel" if length == 1 else "pixels"
-        return length, f"{length:g} {word}"
-    return length / unit, f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    if not metric:
+        return length / ground, f"{length:g} {'pixel' if length == 1 else 'pixels'}"
+    return length / ground, f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
 
 
 @lru_cache(maxsize=64)
@@ -164,8 +165,8 @@ class _Pen:
         return words.rstrip() + "\u2026"
 
 
-def drawn(pixels: np.ndarray, plate: Plate, *, metres: float | None) -> bytes:
-    """The picture as PNG. pixels: (h, w, 4) of the map; metres: ground size of one of its pixels, None in pixel space."""
+def drawn(pixels: np.ndarray, plate: Plate, *, ground: float, metric: bool = True) -> bytes:
+    """The picture as PNG. pixels: (h, w, 4) of the map; ground, metric: of one of them, as for `scale_bar`."""
     from PIL import Image
 
     height, width = pixels.shape[:2]
@@ -184,16 +185,17 @@ def drawn(pixels: np.ndarray, plate: Plate, *, metres: float | None) -> bytes:
     room = image.width - 2 * gap
     pen.text(gap, gap, pen.cut(plate.title, size["title"], room, 650), size["title"], weight=650)
     pen.text(gap, gap + size["title"] * 1.35, pen.cut(plate.remark, text, room), text, fill=SOFT)
-    ground = Image.new("RGB", (width, height), EMPTY)
-    ground.paste(Image.fromarray(pixels[..., :3]), mask=Image.fromarray(pixels[..., 3]))
-    _marks(ground, plate.marks, max(4, round(5 * k)))
-    image.paste(ground, (gap, top))
+    shown = Image.new("RGB", (width, height), EMPTY)
+    shown.paste(Image.fromarray(pixels[..., :3]), mask=Image.fromarray(pixels[..., 3]))
+    _marks(shown, plate.marks, max(4, round(5 * k)))
+    image.paste(shown, (gap, top))
     pen.draw.rectangle((gap - 1, top - 1, gap + width, top + height), outline=LINE)
     _legend(pen, plate, gap + body + gap, top, column, size)
     foot = top + tall + gap // 2
-    _bar(pen, gap, foot, scale_bar(metres, min(width, 2 * least) * 0.3), size)
+    bar = scale_bar(ground, min(width, 2 * least) * 0.3, metric=metric)
+    _bar(pen, gap, foot, bar, size)
     for i, note in enumerate(plate.notes):
-        at = gap + scale_bar(metres, min(width, 2 * least) * 0.3)[0] + pen.width("0000 km", text) + 2 * gap
+        at = gap + bar[0] + pen.width(bar[1], text) + 2 * gap
         words = pen.cut(note, text, image.width - gap - at)
         pen.text(image.width - gap - pen.width(words, text), foot + i * text * 1.5, words, text, fill=SOFT)
     stream = io.BytesIO()
