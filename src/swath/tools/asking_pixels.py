@@ -14,7 +14,7 @@ from swath.errors import SwathError
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
-__all__ = ["ASIDE", "COUNTED", "EDGE", "Counted", "counted", "outlines", "write"]
+__all__ = ["ASIDE", "COUNTED", "EDGE", "Counted", "counted", "outlines", "place", "write"]
 
 MOST_PIXELS, MOST_RINGS, MOST_CORNERS = 4_000_000, 600, 40_000
 """Beyond them pixels are not outlined."""
@@ -37,6 +37,36 @@ class Counted:
     read: Callable[[int, int], np.ndarray]
 
 
+def place(
+    evidence: Mapping[str, Any], *, legend: Any = None, safe: bool = False, opened: dict[str, Any] | None = None
+) -> tuple[Any, tuple[int, int, int, int]]:
+    """(the map on whose grid an evidence counts, the window of it: rows first to last, columns likewise).
+
+    opened: maps kept between calls. Raises SwathError where the evidence names no pixels, FormatError where the map is gone.
+    """
+    from swath.language.source import open_raster
+    from swath.tools.describing import area_window
+
+    if not evidence.get("map") or not (evidence.get("codes") or evidence.get("before") or evidence.get("window")):
+        raise SwathError(
+            rule="a number is shown by the pixels it counts", got="one of the whole file", remedy="see its call"
+        )
+    path = str(evidence.get("on") or evidence["map"])
+    kept = {} if opened is None else opened
+    if path not in kept:
+        kept[path] = open_raster(path, legend, safe=safe)
+    target = kept[path]
+    top, left = 0, 0
+    inside = (0, target.shape[0], 0, target.shape[1])
+    if evidence.get("area") is not None:
+        rows, columns = area_window(target, evidence["area"])
+        top, left, inside = rows[0], columns[0], (*rows, *columns)
+    if evidence.get("window"):
+        a, b, c, d = (int(v) for v in evidence["window"])
+        inside = (top + a, top + b, left + c, left + d)
+    return target, inside
+
+
 def counted(
     evidence: Mapping[str, Any], *, legend: Any = None, since_legend: Any = None, safe: bool = False
 ) -> Counted:
@@ -45,25 +75,12 @@ def counted(
     Raises SwathError where it names no pixels, FormatError where the map is gone.
     """
     from swath.language.source import on_grid, open_raster
-    from swath.tools.describing import area_window
 
-    if not evidence.get("map") or not (evidence.get("codes") or evidence.get("before") or evidence.get("window")):
-        raise SwathError(
-            rule="a number is shown by the pixels it counts", got="one of the whole file", remedy="see its call"
-        )
-    made = open_raster(evidence["map"], legend, safe=safe)
-    target = open_raster(evidence["on"], legend, safe=safe) if evidence.get("on") else made
-    if target is not made:
-        made = on_grid(made, Path(evidence["map"]), target)
+    target, inside = place(evidence, legend=legend, safe=safe)
+    made = target
+    if evidence.get("on"):
+        made = on_grid(open_raster(evidence["map"], legend, safe=safe), Path(evidence["map"]), target)
     height, width = target.shape
-    top, left = 0, 0
-    inside = (0, height, 0, width)
-    if evidence.get("area") is not None:
-        rows, columns = area_window(target, evidence["area"])
-        top, left, inside = rows[0], columns[0], (*rows, *columns)
-    if evidence.get("window"):
-        a, b, c, d = (int(v) for v in evidence["window"])
-        inside = (top + a, top + b, left + c, left + d)
     codes = [c for c in evidence.get("codes") or [] if c is not None]
     moved = None
     if evidence.get("before"):
@@ -81,7 +98,7 @@ def counted(
         here[(rows < inside[0]) | (rows >= inside[1])] = False
         here[:, : inside[2]] = False
         here[:, inside[3] :] = False
-        return here
+        return np.asarray(here)
 
     return Counted((height, width), target.grid, inside, read)
 

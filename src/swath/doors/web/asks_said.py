@@ -115,6 +115,7 @@ def told(
     names |= {str((s.path / "classes.tif").resolve()): s.name for s in sources if s.n is not None}
     by_name = {s.name: s.n for s in sources}
     numbers: list[dict[str, Any]] = []
+    opened: dict[str, Any] = {}
     parts: list[dict[str, Any]] = []
     for part in found.parts:
         if not isinstance(part, Number):
@@ -122,7 +123,7 @@ def told(
             continue
         evidence = _absolute(part.evidence, folder)
         record = part.to_json()
-        window = _seen(evidence, view)
+        window = _seen(evidence, view, opened)
         name = names.get(str(evidence.get("map", "")))
         record["evidence"] = {
             "map": by_name.get(name or ""),
@@ -131,7 +132,7 @@ def told(
             "codes": [c for c in evidence.get("codes") or [] if c is not None],
             "before": names.get(str(evidence.get("before", ""))),
         }
-        shows = bool(name) and bool(evidence.get("codes") or evidence.get("before") or evidence.get("window"))
+        shows = bool(name) and window is not None
         record["pixels"] = len(numbers) if shows else None
         if shows:
             numbers.append({"evidence": evidence, "window": window, "text": part.text})
@@ -167,16 +168,15 @@ def _absolute(evidence: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return made
 
 
-def _seen(evidence: Mapping[str, Any], view: View) -> list[int] | None:
-    """The window of the view that an evidence counts in."""
-    from swath.errors import FormatError
-    from swath.tools.asking_pixels import counted
+def _seen(evidence: Mapping[str, Any], view: View, opened: dict[str, Any]) -> list[int] | None:
+    """The window of the view that an evidence counts in; None where it names no pixels."""
+    from swath.tools.asking_pixels import place
 
     try:
-        found = counted(evidence)
-    except (SwathError, FormatError):
+        target, window = place(evidence, opened=opened)
+    except SwathError:
         return None
-    return list(_between(view, found.grid, found.shape, found.window, inward=False))
+    return list(_between(view, target.grid, target.shape, window, inward=False))
 
 
 def _named(value: Any, names: Mapping[str, str]) -> Any:
