@@ -220,3 +220,27 @@ def test_a_double_click_opens_one_scene(door):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: door.session.scenes.admit(["field.tif"]).id, range(4)))
     assert set(found) == {"s1"}
+
+
+def test_radiance_is_shown_with_each_band_by_its_own_range(door):
+    pytest.importorskip("tensorly")
+    door.post("/api/scenes", {"demo": True})
+    record = door.get("/api/scenes/s1").json()
+    show = record["shows"][0]
+    assert show["name"] == "True colour"
+    assert len(show["balance"]) == 3
+    assert show["hint"].endswith("each by its own range")
+    picture = door.get("/" + record["layer"]["tiles"].format(z=0, x=0, y=0), show=show["id"])
+    assert picture.status_code == 200
+    import io
+
+    import numpy as np
+    from matplotlib.image import imread
+
+    chip = door.get("/api/still", scene="s1", window="0,145,0,145", width=145, height=145, layers="s1")
+    means = imread(io.BytesIO(chip.content))[..., :3].reshape(-1, 3).mean(axis=0)
+    assert np.ptp(means) < 0.2, "no colour lies over the whole scene"
+
+
+def test_reflectance_is_not_balanced(opened):
+    assert all("balance" not in show for show in opened.get("/api/scenes/s1").json()["shows"])

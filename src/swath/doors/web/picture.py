@@ -137,13 +137,25 @@ def scene_pixels(scene: OpenScene, planes: Planes, part: Window, asked: Mapping[
         grey, there = draw.stretched(made, None, lo, hi)
     else:
         stored, rules, seen = _read(planes, part, date, places)
-        grey, there = draw.stretched(stored, rules, lo, hi)
+        grey, there = draw.stretched(stored, _balanced(show, rules), lo, hi)
     if seen is not None:
         there = seen if there is None else there & seen
     if there is not None and not there.any():
         return None
     rgb = draw.coloured(grey[0], show.get("ramp") or "grey") if len(grey) == 1 else np.moveaxis(grey, 0, -1)
     return _framed(_grown(draw.with_alpha(rgb, there), part), part)
+
+
+def _balanced(show: Mapping[str, Any], rules: Sequence[draw.Rule] | None) -> Sequence[draw.Rule] | None:
+    """Rules that lay the own range of each band of a composite onto the composite's range, where the show asks for it."""
+    if "balance" not in show:
+        return rules
+    found = []
+    for i, (low, high) in enumerate(show["balance"]):
+        scale, offset, nodata = rules[i] if rules is not None else (1.0, 0.0, math.nan)
+        gain = (show["hi"] - show["lo"]) / (high - low)
+        found.append((scale * gain, (offset - low) * gain + show["lo"], nodata))
+    return found
 
 
 def way(scene: OpenScene, planes: Planes, asked: Mapping[str, str]) -> tuple[Mapping[str, Any], list[int]]:

@@ -178,9 +178,20 @@ def _clear_look(cube: xr.DataArray, bands: int, date: int | None) -> np.ndarray:
 def _stretched(show: Show, flat: np.ndarray, own: Sequence[Band], cube: xr.DataArray) -> Show:
     if "lo" not in show:
         show["lo"], show["hi"] = _range(show, flat, own, cube)
+    if show["kind"] == "composite" and not _comparable(show, own, cube):
+        alone = [_range({**show, "bands": [name]}, flat, own, cube) for name in show["bands"]]
+        if len(set(alone)) > 1:
+            show["balance"] = [list(pair) for pair in alone]
+            show["hint"] += ", each by its own range"
     if show["kind"] != "composite":
         show["legend"] = {"ramp": show["ramp"], "lo": show["lo"], "hi": show["hi"], "unit": show["unit"]}
     return show
+
+
+def _comparable(show: Show, own: Sequence[Band], cube: xr.DataArray) -> bool:
+    """Whether equal numbers of the bands look equally bright: reflectance, and photos; not radiance, not backscatter."""
+    kinds = {b.quantity for b in own if b.name in show["bands"]}
+    return kinds <= {"reflectance", "toa_reflectance"} or cube.dtype == np.uint8
 
 
 def _range(show: Show, flat: np.ndarray, own: Sequence[Band], cube: xr.DataArray) -> tuple[float, float]:
