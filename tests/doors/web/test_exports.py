@@ -239,8 +239,13 @@ def test_a_reference_sample_changes_areas_report_and_card(mapped):
             f"/api/samples/{name}/answers", {"op": f"o{point['id']}", "point": point["id"], "answer": said}
         ).json()
     assert mapped.done(mapped.post(f"/api/samples/{name}/assess"))["state"] == "done"
-    card = mapped.get(f"/api/maps/{n}").json()["card"]
+    record = mapped.get(f"/api/maps/{n}").json()
+    card = record["card"]
     assert card["form"] == "reference"
+    assert (card["answered"], card["steps"]) == (44, 44)
+    shown = mapped.client.get("/" + record["files"]["reference"]["href"] + "?show")
+    assert "sandbox" in shown.headers["content-security-policy"]
+    assert "judged by a reference sample" in shown.text
     rows = {r["class"]: r for r in card["area"]["rows"]}
     assert rows["Sand"]["low"] <= truth.sum() * 0.01 <= rows["Sand"]["high"]
     files = exported(mapped, ["areas", "report", "run"], map=n)

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
-from swath.doors.web import card, geojson, maplayers
+from swath.doors.web import card, geojson, maplayers, reference_card
 from swath.doors.web.answers import Missing, answer, body, text, whole
 from swath.doors.web.labels import journal_of
 from swath.errors import Cancelled, GridError, LabelError, SwathError
@@ -233,10 +233,17 @@ def record(session: Session, n: int) -> dict[str, Any]:
         "kind": "class",
         **card.made(session, n, scene, said, folder, before=earlier[-1] if earlier else None),
         "earlier": earlier,
-        "files": {
-            name: session.files.give(folder / f"{name}.{end}") for name, end in (("report", "html"), ("run", "json"))
-        },
+        "files": {name: session.files.give(path) for name, path in _files(session, n, folder).items()},
     }
+
+
+def _files(session: Session, n: int, folder: Path) -> dict[str, Path]:
+    """What the card links to: report and run.json, and the report of the reference sample where there is one."""
+    found = {"report": folder / "report.html", "run": folder / "run.json"}
+    sample = reference_card.latest(session.folder, n)
+    if sample is not None and (sample / "report.html").is_file():
+        found["reference"] = sample / "report.html"
+    return found
 
 
 def _same(session: Session, n: int, key: str) -> bool:

@@ -74,6 +74,8 @@ def card(folder: Path, n: int, classes: Sequence[Mapping[str, Any]]) -> dict[str
         "missing": record.get("missing"),
         "agreement": walk.agreement(),
         "sample": walk.id,
+        "answered": walk.record()["answered"],
+        "steps": len(walk.steps),
         "seed": walk.design["seed"],
         "simulated": bool(accuracy["simulated"]),
         "notes": record["notes"],

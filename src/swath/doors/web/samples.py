@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from swath.doors.web import reference_card
+from swath.doors.web import reference_card, reference_report
 from swath.doors.web.answers import Missing, answer, body, text, whole
 from swath.doors.web.walk import Walk, steps_of, truth
 from swath.errors import DesignError, SwathError
@@ -48,6 +48,7 @@ class Subject:
     classes: list[dict[str, str]]
     corner: tuple[int, int] = (0, 0)
     made: str = ""
+    name: str = ""
 
 
 def subject(session: Session, n: int) -> Subject:
@@ -78,6 +79,7 @@ def subject(session: Session, n: int) -> Subject:
         [{"name": name, "colour": colour} for name, colour in {**drawn, **own}.items()],
         (int(window[0]), int(window[2])),
         str(said["made"]),
+        scene.name,
     )
 
 
@@ -101,6 +103,7 @@ def draw(
         "swath": __version__,
         "map": of.n,
         "map_made": of.made,
+        "name": of.name,
         "scene_key": of.scene_key,
         "seed": seed,
         "classes": of.classes,
@@ -245,6 +248,8 @@ def routes(session: Session) -> list[Route]:
             path = session.folder / "maps" / str(n) / "classes.tif"
 
             def done(result: dict[str, Any]) -> dict[str, Any]:
+                name = str(walk.design.get("name") or "the scene")
+                reference_report.write(walk.folder / "report.html", session.folder, n, name, walk.classes)
                 session.events.send("maps", {"n": n})
                 return result
 

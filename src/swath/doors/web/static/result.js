@@ -126,7 +126,7 @@ export function start(app) {
     const colours = new Map(told.area.rows.map((row) => [row.class, row.colour]));
     const areas = areaTable(told.area, told.form);
     body.append(
-      ...[el("section", { class: "acc" }, headline(told), el("p", {}, told.sentence, " ", fold), told.against ? el("p", {}, told.against.words) : null, told.simulated ? el("p", { class: "warn" }, say.simulated) : null)],
+      ...[el("section", { class: "acc" }, headline(told), el("p", {}, told.sentence, " ", fold, sampleReport(record)), told.against ? el("p", {}, told.against.words) : null, told.simulated ? el("p", { class: "warn" }, say.simulated) : null)],
       ...(told.warnings || []).map((text) => el("p", { class: "note warns first" }, text)),
     );
     if (!folded) body.append(block(say.matrix, told.form === "reference" ? say.matrixSub : say.matrixDrawn, matrix(told.matrix, colours)));
@@ -134,6 +134,10 @@ export function start(app) {
     if (told.form === "reference") {
       const { finding } = told;
       body.append(el("p", { class: "note" }, finding?.class ? [finding.before, el("b", {}, finding.class), finding.after] : finding?.text));
+      if (told.answered < told.steps && app.sample) {
+        const on = el("button", { type: "button", class: "ghost line", onclick: () => app.sample.resume(told.sample) }, app.words.sample.goOnWith(told.answered, told.steps));
+        body.append(el("p", { class: "pad" }, on));
+      }
     } else {
       const draw = el("button", { type: "button", class: "ghost line", onclick: () => app.sample?.begin(record.n) }, say.sample);
       body.append(el("p", { class: "note" }, say.noAreas), app.sample ? el("p", { class: "pad" }, draw) : null);
@@ -149,6 +153,12 @@ export function start(app) {
       el("span", { class: "grow" }),
       el("a", { class: "ghost", href: run.href, download: "run.json", title: say.runWhy }, "run.json"),
     );
+  }
+
+  /** The link to the page on the reference sample, where the map was judged by one. */
+  function sampleReport(record) {
+    const { reference } = record.files;
+    return reference ? [" · ", el("a", { class: "link", href: `${reference.href}?show`, target: "_blank", rel: "noopener" }, app.words.sample.report)] : null;
   }
 
   function notes(record, better) {
