@@ -199,3 +199,26 @@ def test_the_state_tells_who_plans(opened, monkeypatch):
     monkeypatch.setenv("SWATH_ENDPOINT", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("SWATH_MODEL", "little")
     assert opened.get("/api/state").json()["abilities"]["ask"] == "little"
+
+
+def test_two_open_scenes_of_one_ground_are_compared_and_what_changed_is_shown(door, make_scene):
+    for year, seed in (("2018", 0), ("2020", 5)):
+        path = make_scene(door.folder / f"field_{year}.tif", date=f"{year}-06-01", seed=seed)
+        with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:
+            values = file.read()
+            if year == "2020":
+                values[:, 20:40, 10:40] = values[::-1, 20:40, 10:40]
+            file.write(values)
+        assert door.post("/api/scenes", {"names": [f"field_{year}.tif"]}).status_code == 201
+    found = ask(door, "what changed between 2018 and 2020?", scene="s2")
+    assert found["calls"][0]["verb"] == "change"
+    assert found["calls"][0]["arguments"]["scenes"] == ["field_2018", "field_2020"]
+    shown = [n for n in numbers(found) if n["pixels"] is not None]
+    assert shown
+    assert shown[0]["evidence"]["name"] == "change"
+    record = door.get(f"/api/asks/{found['id']}/pixels/{shown[0]['pixels']}").json()
+    with rasterio.open(door.session.layers.get(record["id"]).path) as file:
+        counted = file.read(1) != 1
+    assert counted[22:38, 12:38].mean() > 0.8
+    assert counted.sum() < 1000
+    assert str(door.session.folder) not in json.dumps(found)

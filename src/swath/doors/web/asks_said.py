@@ -125,6 +125,8 @@ def told(
         record = part.to_json()
         window = _seen(evidence, view, opened)
         name = names.get(str(evidence.get("map", "")))
+        if name is None and _written(str(evidence.get("map") or ""), folder):
+            name = "change"
         record["evidence"] = {
             "map": by_name.get(name or ""),
             "name": name,
@@ -159,13 +161,26 @@ def told(
 
 
 def _absolute(evidence: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Evidence with whole paths: files that a call wrote lie in the answer's folder."""
+    """Evidence with whole paths. Of a map of change that a call wrote, every class but `no change` is what counts."""
     made = dict(evidence)
     for name in ("map", "before", "on"):
         path = str(made.get(name) or "")
-        if path:
-            made[name] = str((folder / path if not Path(path).is_absolute() else Path(path)).resolve())
+        if path and not Path(path).is_absolute():
+            made[name] = str(folder / path)
+        elif path:
+            made[name] = str(Path(path).resolve())
+    if _written(str(made.get("map") or ""), folder) and not made.get("codes"):
+        from swath.language.source import open_raster
+
+        made.pop("before", None)
+        classes = open_raster(made["map"]).legend.classes
+        made["codes"] = [c.code for c in classes if c.name.lower() != "no change"]
     return made
+
+
+def _written(path: str, folder: Path) -> bool:
+    """Whether a call of this answer wrote the map."""
+    return Path(path).name == "change.tif" and folder in Path(path).parents and Path(path).is_file()
 
 
 def _seen(evidence: Mapping[str, Any], view: View, opened: dict[str, Any]) -> list[int] | None:

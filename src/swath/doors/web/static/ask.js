@@ -9,9 +9,11 @@ const LAYER = "answer";
 const SWATCH = "linear-gradient(135deg, var(--accent) 50%, #0f1314 50%)";
 const OUTLINE = "ask.window";
 const KEPT = 12;
-const typeset = (text) => text.replace(/(\d)\s?%/g, "$1\u202f%").replace(/(\d) (ha|km|m|hectares?|pixels?)\b/g, "$1\u202f$2").replace(/-(?=\d)/g, "−");
+const typeset = (text) => text.replace(/(\d)\s?%/g, "$1\u202f%").replace(/(\d) (ha|km²|km|m|pixels?)(?![a-z])/g, "$1\u202f$2").replace(/-(?=\d)/g, "−");
 
-const short = (text) => typeset(text.replace(/ hectares?\b/g, " ha"));
+const UNITS = [[/ hectares?\b/g, " ha"], [/ square kilometres?\b/g, " km²"]];
+/** A number as printed, with its unit once: 12.3 ha (9.8 to 15.1). */
+const short = (text) => typeset(UNITS.reduce((told, [words, unit]) => told.replace(words, unit), text).replace(/^(.+?) (\S+) \((.+?) \2 to (.+?) \2\)$/, "$1 $2 ($3 to $4)"));
 
 export function start(app) {
   const { store, view, api, panel } = app;
@@ -36,7 +38,7 @@ export function start(app) {
 
   async function go(path, body, question) {
     stop();
-    const run = (state.run = api.run(path, body));
+    const run = (state.run = api.run(path, body, (job) => state.run === run && state.waits && (state.waits.textContent = job.what && job.total ? `${job.what} ` : `${say.counting} `)));
     state.timer = setTimeout(() => state.run === run && waiting(question), PATIENCE);
     try {
       const found = await run.promise;
@@ -94,7 +96,7 @@ export function start(app) {
   function waiting(question) {
     const told = opened(planner());
     state.held = told.root.contains(document.activeElement);
-    fill(told.body, el("div", { class: "answer-body" }, head(question), el("p", { class: "about", role: "status" }, say.counting, " ", el("button", { type: "button", class: "link", onclick: () => (stop(), panel.close("ask")) }, say.stop))));
+    fill(told.body, el("div", { class: "answer-body" }, head(question), el("p", { class: "about", role: "status" }, (state.waits = el("span", {}, say.counting, " ")), el("button", { type: "button", class: "link", onclick: () => (stop(), panel.close("ask")) }, say.stop))));
     fill(told.foot);
   }
 
@@ -111,6 +113,7 @@ export function start(app) {
 
   function show(found) {
     state.found = found;
+    state.waits = null;
     state.layers.clear();
     state.around.clear();
     state.number = null;
@@ -298,7 +301,7 @@ export function start(app) {
   function interval(number) {
     const top = nice(number.high * 1.15);
     const at = (value) => (value / top) * WIDTH;
-    const scale = number.unit === "1" ? 100 : 1;
+    const scale = number.unit === "1" ? 100 : number.unit === "ha" && /square kilomet/.test(number.text) ? 0.01 : 1;
     const digits = top * scale < 10 ? 1 : 0;
     const told = (value) => (value * scale).toFixed(digits) + (number.unit === "1" ? "\u202f%" : "");
     return svg(
