@@ -90,7 +90,7 @@ function header() {
   get("scene-name").textContent = name || words.page.mapEmpty;
   const size = scene?.grid.metres ? `${Number(scene.grid.metres.toPrecision(3))}\u2009m` : "";
   get("scene-remark").textContent = phase === "loading" || !scene ? "" : [short(scene.sensor), size].filter(Boolean).join(" · ");
-  get("scene-remark").title = scene?.sensor || "";
+  for (const id of ["scene-name", "scene-remark"]) get(id).title = [scene?.name, scene?.sensor].filter(Boolean).join(", ");
   get("scene-tag").textContent = words.page.simulated;
   get("scene-tag").hidden = phase === "loading" || !scene?.simulated;
   document.title = words.page.title(scene?.name);
