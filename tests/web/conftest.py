@@ -65,27 +65,43 @@ def browser() -> Iterator[Any]:
         made.close()
 
 
-@pytest.fixture(scope="session")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A made scene of four Sentinel-2 bands in UTM: a river, a wood, fields in two crops; 240 pixels a side, simulated."""
+def _valley(day: str, path: Path, *, cleared: bool = False) -> Path:
+    """A made scene of four Sentinel-2 bands in UTM: a river, a wood, fields of two kinds; 240 pixels a side, simulated."""
     from swath.cube import contract
     from swath.cube.save import save
 
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(3 + cleared)
     y, x = np.mgrid[0:SIDE, 0:SIDE]
-    kind = (x // 30 + y // 40) % 2 + 2  # two crops in fields
+    kind = (x // 30 + y // 40) % 2 + 2  # wheat and bare soil
     kind[(y - 60) ** 2 + (x - 180) ** 2 < 48**2] = 1  # a wood
+    if cleared:
+        kind[30:70, 150:200] = 3  # 20 ha of it
     kind[np.abs(x - 70 - 25 * np.sin(y / 38)) < 9] = 0  # a river
-    spectra = np.array(
-        [[0.05, 0.06, 0.04, 0.02], [0.03, 0.05, 0.03, 0.32], [0.06, 0.09, 0.08, 0.42], [0.10, 0.14, 0.18, 0.26]]
-    )
-    values = (spectra[kind].transpose(2, 0, 1) + rng.normal(0, 0.006, (4, SIDE, SIDE))).astype(np.float32)
+    spectra = [[0.05, 0.06, 0.04, 0.02], [0.03, 0.05, 0.03, 0.32], [0.06, 0.09, 0.08, 0.42], [0.10, 0.14, 0.18, 0.26]]
+    values = np.array(spectra)[kind].transpose(2, 0, 1) + rng.normal(0, 0.006, (4, SIDE, SIDE))
     box = GeoBox((SIDE, SIDE), Affine(10, 0, 500_000, 0, -10, 5_100_000), "EPSG:32633")
     cube = contract.make(
-        values.clip(0.001)[None], bands=["B02", "B03", "B04", "B08"], geobox=box, time=[np.datetime64("2021-07-01", "ns")],
-        wavelength=[492.4, 559.8, 664.6, 832.8], quantity="reflectance", units="1", sensor="sentinel-2-l2a", attrs={"simulated": "yes"},
+        values.clip(0.001).astype(np.float32)[None], bands=["B02", "B03", "B04", "B08"], geobox=box,
+        time=[np.datetime64(day, "ns")], wavelength=[492.4, 559.8, 664.6, 832.8], quantity="reflectance", units="1",
+        sensor="sentinel-2-l2a", attrs={"simulated": "yes"},
     )  # fmt: skip
-    return Path(save(cube, tmp_path_factory.mktemp("scene") / "valley.tif"))
+    return Path(save(cube, path))
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made scene on one date."""
+    return _valley("2021-07-01", tmp_path_factory.mktemp("scene") / "valley.tif")
+
+
+@pytest.fixture(scope="session")
+def dates(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The made scene before and after 20 ha of the wood were cleared."""
+    folder = tmp_path_factory.mktemp("dates")
+    return [
+        _valley("2020-07-01", folder / "valley_2020.tif"),
+        _valley("2021-07-01", folder / "valley_2021.tif", cleared=True),
+    ]
 
 
 @pytest.fixture

@@ -56,7 +56,10 @@ def spot(page: Any, column: float, row: float) -> tuple[float, float]:
 
 def click(page: Any, column: float, row: float) -> None:
     """Click a pixel."""
-    page.mouse.click(*spot(page, column, row))
+    x, y = spot(page, column, row)
+    seen = page.evaluate("([x, y]) => document.elementFromPoint(x, y)?.closest('#map-host') !== null", [x, y])
+    assert seen, f"column {column}, row {row} is not on the screen"
+    page.mouse.click(x, y)
 
 
 def add_class(page: Any, name: str) -> None:
