@@ -151,19 +151,15 @@ export function csv(rows) {
   return rows.map((row) => row.map(cell).join(",")).join("\n") + "\n";
 }
 
-/** Put text on the clipboard; true when it got there. */
-export async function copy(words_) {
-  try {
-    await navigator.clipboard.writeText(words_);
-    return true;
-  } catch {
-    const field = document.createElement("textarea");
-    field.value = words_;
-    field.className = "vh";
-    document.body.append(field);
-    field.select();
-    const done = document.execCommand("copy");
-    field.remove();
-    return done;
-  }
+/** Put text on the clipboard, by a selection: the page's policy keeps the clipboard's own interface shut. */
+export function copy(words_) {
+  const held = document.activeElement;
+  const field = el("textarea", { class: "vh", "aria-hidden": "true", tabindex: -1, readonly: true });
+  field.value = words_;
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  held?.focus?.({ preventScroll: true });
+  return done;
 }

@@ -96,14 +96,14 @@ export function start(app) {
     draw();
   }
 
-  async function toCsv() {
+  function toCsv() {
     const { point } = state;
     const rows = [["place", "date", "band", "name", "nm", "value", "unit"]];
     const here = { name: placeOf(point), date: point.date, values: point.values };
     for (const one of [here, ...state.pins.filter((other) => other.name !== here.name)]) {
       for (const band of one.values) rows.push([one.name, one.date ?? "", band.band, band.name ?? "", band.nm ?? "", band.value ?? "", band.unit ?? ""]);
     }
-    announce((await copy(csv(rows))) ? say.copied(rows.length - 1) : say.notCopied);
+    announce(copy(csv(rows)) ? say.copied(rows.length - 1) : say.notCopied);
   }
 
   function toTable() {

@@ -1,5 +1,6 @@
 // On the map: zoom buttons, scale bar, the position read-out, keys that move the map, the cross for the keyboard.
 
+import { copy } from "./chart.js";
 import { el, fill, icon, svg } from "./dom.js";
 import { THIN, crsName, degrees, grouped, lengthWords, lonlat, scaleBar } from "./measure.js";
 import { toScene } from "./url.js";
@@ -40,7 +41,7 @@ export function start(app) {
 
   // Read-out
   const read = get("read");
-  const place = el("button", { type: "button", class: "place num", title: words.copy, onclick: copy });
+  const place = el("button", { type: "button", class: "place num", title: words.copy, onclick: copyPlace });
   const turn = el("button", { type: "button", class: "crs", onclick: next });
   const values = el("span", { class: "values num", hidden: true });
   read.append(place, turn, values);
@@ -91,14 +92,10 @@ export function start(app) {
   }
   const soon = () => (waiting ||= requestAnimationFrame(draw));
 
-  async function copy() {
+  function copyPlace() {
     const text = place.textContent.replaceAll(THIN, "").replaceAll("\u00a0", " ").replaceAll("\u2212", "-").replace(/\s+/g, " ");
-    try {
-      await navigator.clipboard.writeText(text);
-      panel.say(words.copied, "chip");
-    } catch {
-      panel.say(text);
-    }
+    if (copy(text)) panel.say(words.copied, "chip");
+    else panel.say(text);
   }
 
   /** Values shown after the position: the chosen layer's, as text; null takes them away. */

@@ -6,6 +6,7 @@ import { words } from "./words.js";
 const MANY = 50; // from here on, jumps of wavelength are gaps
 const JUMP = 200; // nm
 const HOLE = 100; // nm, where bands between have no value
+const INFRARED = 865; // nm, where the reading stands at first
 const say = words.dock;
 export const colour = (slot) => `var(--pin${slot})`;
 
@@ -156,7 +157,9 @@ export function snapped(bands, name) {
   const valued = bands.filter((band) => band.value !== null && band.value !== undefined);
   const wanted = valued.find((band) => band.band === name);
   if (wanted) return wanted;
-  return valued.find((band) => Math.abs((band.nm ?? 0) - 865) < 25) ?? valued[Math.floor(valued.length / 2)];
+  const far = (band) => Math.abs((band.nm ?? 0) - INFRARED);
+  const near = valued.length ? valued.reduce((a, b) => (far(b) < far(a) ? b : a)) : undefined;
+  return near && far(near) < 150 ? near : valued[Math.floor(valued.length / 2)];
 }
 
 function reading(band, x, y, box, decimals) {
