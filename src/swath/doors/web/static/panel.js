@@ -98,7 +98,7 @@ export function makePanel(words) {
     bars.delete(id);
     if (nodes) {
       const button = shut ? iconButton("x", words.bar.close, { onclick: () => warn(id, null) }) : null;
-      bars.set(id, el("div", { class: `bar-row${calm ? " quiet" : ""}` }, el("p", {}, [nodes].flat()), button));
+      bars.set(id, el("div", { class: `bar-row${calm ? " quiet" : ""}` }, el("span", { class: "dot" }), el("div", { class: "bar-text" }, [nodes].flat()), button));
     }
     drawBar();
   }
