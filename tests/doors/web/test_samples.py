@@ -212,6 +212,17 @@ def test_the_same_seed_draws_the_same_places_and_none_is_chosen_by_the_time(stan
     assert str(stand.folder) not in json.dumps(designs)
 
 
+def test_a_second_sample_of_a_map_says_that_there_was_a_first(stand):
+    for seed in (1, 2):
+        name = stand.drawn(size=40, seed=seed)
+        stand.walked(name)
+        assert stand.job(f"/api/samples/{name}/assess")["state"] == "done"
+        card = reference_card.card(stand.folder, 1, CLASSES)
+        assert card is not None
+        assert (card["sample"], card["samples"]) == (name, seed)
+    assert any("2 reference samples of this map were judged" in note for note in card["notes"])
+
+
 def coverage(stand: Stand, seeds: range, size: int, part: float) -> float:
     held = []
     for seed in seeds:

@@ -50,7 +50,7 @@ def made(
         "doubt_share": doubt,
         "unlike_share": unlike,
         "next": places,
-        "notes": assessment["notes"],
+        "notes": [*card.get("notes", []), *assessment["notes"]],
         "level": (assessment.get("conformal") or {}).get("level"),
     }
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["card", "finding", "is_of", "latest"]
+__all__ = ["card", "finding", "is_of", "judged", "latest"]
 
 AGREE = "Counted and estimated areas agree within their intervals."
 
 
-def latest(folder: Path, n: int) -> Path | None:
-    """The folder of the newest assessed sample of map `n` in a workspace, or None."""
+def judged(folder: Path, n: int) -> list[Path]:
+    """The folders of the assessed samples of map `n` in a workspace, the newest last."""
     found = []
     for path in (folder / "samples").glob("*/assess/assessment.json"):
         try:
@@ -23,7 +23,13 @@ def latest(folder: Path, n: int) -> Path | None:
                 found.append((path.stat().st_mtime_ns, path.parent.parent))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    return max(found)[1] if found else None
+    return [path for _, path in sorted(found)]
+
+
+def latest(folder: Path, n: int) -> Path | None:
+    """The folder of the newest assessed sample of map `n` in a workspace, or None."""
+    found = judged(folder, n)
+    return found[-1] if found else None
 
 
 def is_of(folder: Path, design: Mapping[str, Any]) -> bool:
@@ -76,10 +82,19 @@ def card(folder: Path, n: int, classes: Sequence[Mapping[str, Any]]) -> dict[str
         "sample": walk.id,
         "answered": walk.record()["answered"],
         "steps": len(walk.steps),
+        "samples": len(judged(folder, n)),
         "seed": walk.design["seed"],
         "simulated": bool(accuracy["simulated"]),
-        "notes": record["notes"],
+        "notes": [*record["notes"], *_others(folder, n)],
     }
+
+
+def _others(folder: Path, n: int) -> list[str]:
+    """That there were other samples: who draws until a figure pleases has no interval any more."""
+    count = len(judged(folder, n))
+    if count < 2:
+        return []
+    return [f"{count} reference samples of this map were judged; this is the latest, its interval knows of no other"]
 
 
 def _row(part: Mapping[str, Any], legend: Mapping[str, str]) -> dict[str, Any]:
