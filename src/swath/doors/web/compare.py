@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shutil
@@ -214,21 +215,28 @@ def told(
 ) -> dict[str, Any]:
     """The job's result: layers over the scene, the card, files."""
     there = {t["code"] for t in found.transitions if t["mapped"]}
-    layers = _layers(session, scene, number, folder, there)
+    colours = _colours(session, scene, folder)
+    layers = _layers(session, scene, number, folder, there, colours)
     files = {
         name: session.files.give(folder / file)
         for name, file in (("report", "report.html"), ("run", "run.json"), ("areas", "transitions.csv"))
         if (folder / file).exists()
     }
-    return {"id": number, "layers": layers, "card": card_of(folder, found, titles), "files": files}
+    return {"id": number, "layers": layers, "card": card_of(folder, found, titles, colours), "files": files}
 
 
-def _layers(session: Session, scene: OpenScene, number: int, folder: Path, there: set[int]) -> list[dict[str, Any]]:
+def _layers(
+    session: Session,
+    scene: OpenScene,
+    number: int,
+    folder: Path,
+    there: set[int],
+    colours: Mapping[int, tuple[str, str]],
+) -> list[dict[str, Any]]:
     """What changed, how likely, by how much: the uppermost first. there: codes of the kinds that occur."""
     from swath.doors.web.layers import Raster
     from swath.tools.change_legend import NO_CHANGE
 
-    colours = _colours(folder)
     hidden = (0, NO_CHANGE, *(code for code in sorted(colours) if code > NO_CHANGE and code not in there))
     made: list[tuple[str, Raster]] = []
     more = {"compare": number}
@@ -251,21 +259,33 @@ def _layers(session: Session, scene: OpenScene, number: int, folder: Path, there
     return [session.layers.add(f"c{number}.{name}", raster) for name, raster in made]
 
 
-def _colours(folder: Path) -> dict[int, tuple[str, str]]:
-    """{code: (name, colour)} of change.tif, as the file itself says."""
+def _colours(session: Session, scene: OpenScene, folder: Path) -> dict[int, tuple[str, str]]:
+    """{code: (name, colour)} of change.tif: of what came tinted by what was, in the page's own colours of classes."""
     import rasterio
 
-    from swath.earth.colour import hexadecimal
+    from swath.doors.web.labels import journal_of
+    from swath.earth.colour import hexadecimal, mixed
     from swath.sample.classmap import open_map
 
-    names = open_map(folder / "change.tif").names
+    known = {c["name"]: _rgb(c["colour"]) for c in journal_of(session, scene.key).to_json()["classes"]}
+    kinds = {t["code"]: t for t in json.loads((folder / "transitions.json").read_text("utf-8"))["transitions"]}
     with rasterio.open(folder / "change.tif") as file:
         try:
             table = file.colormap(1)
         except ValueError:
             table = {}
-    own = {code: (name, hexadecimal(table.get(code, (128, 128, 128, 255)))) for code, name in names.items()}
-    return {code: (name, _DIRECTIONS.get(name, colour)) for code, (name, colour) in own.items()}
+    found = {}
+    for code, name in open_map(folder / "change.tif").names.items():
+        start, end = (known.get(kinds.get(code, {}).get(side, "")) for side in ("from", "to"))
+        own = hexadecimal(table.get(code, (128, 128, 128, 255)))
+        shown = hexadecimal(mixed(end, start, 0.3)) if start and end else _DIRECTIONS.get(name, own)
+        found[code] = (name, shown)
+    return found
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    digits = colour.lstrip("#")
+    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
 
 
 def _swatch(colours: Sequence[str]) -> str:
@@ -289,11 +309,10 @@ def _reach(path: Path) -> float:
     return nice(0.0, float(np.quantile(seen, 0.98)))[1] if seen.size else 1.0
 
 
-def card_of(folder: Path, found: ChangeResult, titles: Sequence[str]) -> dict[str, Any]:
+def card_of(
+    folder: Path, found: ChangeResult, titles: Sequence[str], colours: Mapping[int, tuple[str, str]]
+) -> dict[str, Any]:
     """The change card: rows from the largest kind of change, with their intervals where there are any."""
-    import json
-
-    colours = _colours(folder)
     record = json.loads((folder / "transitions.json").read_text("utf-8"))
     unit = record["unit"]
     rows = [_row(t, unit, colours) for t in found.transitions if t["mapped"] or (t["area"]["value"] or 0) > 0]

@@ -16,7 +16,7 @@ export function start(app) {
   const swipe = makeSwipe(app, say, (share) => store.set({ compare: { ...store.state.compare, swipe: share } }));
 
   const section = app.left.section("compare", { title: say.title, order: 12, icons: [el("button", { type: "button", class: "ghost square", "aria-label": say.turn, title: say.turn, onclick: () => turn() }, glyph(TURN))] });
-  const selects = { a: el("select", { class: "field", id: "compare-a" }), b: el("select", { class: "field", id: "compare-b" }) };
+  const selects = { a: el("select", { class: "field", id: "compare-a", "aria-label": say.side("A") }), b: el("select", { class: "field", id: "compare-b", "aria-label": say.side("B") }) };
   const button = el("button", { type: "button", class: "ghost line", "aria-pressed": "true", title: say.swipeKey, onclick: () => toggle() }, say.swipe, el("kbd", {}, "S"));
   section.body.append(
     el("div", { class: "cmp" }, ["a", "b"].map((side) => el("label", { class: "cmp-side", for: `compare-${side}` }, el("b", { class: "cmp-mark" }, side.toUpperCase()), selects[side]))),
