@@ -244,6 +244,7 @@ export function start(app) {
     state.pins = [];
     state.band = null;
   });
+  store.on(["pixel"], () => (state.wanted = false));
   store.on(["pixel", "scene", "date", "map"], () => (store.state.dragging ? null : fetchPoint()));
   store.on(["labels"], () => open() && sizes());
   store.on(["dragging"], () => (store.state.dragging ? null : fetchPoint()));

@@ -20,7 +20,7 @@ export function drawSeries(chart, found, { x, left, right }, { now, told = null 
   const at = found.dates.map((date, i) => (Number.isFinite(when(date)) ? x(when(date)) : x(i * 30 * DAY)));
   const seen = [...found.values, ...(found.class?.median ?? [])].filter((v) => v !== null && Number.isFinite(v));
   const [low, high] = range(found, seen);
-  const y = scale(low, high, height - 4, 8);
+  const y = scale(low, high, height - 4, 24);
   const { values, step } = ticks(low, high, height < 110 ? 2 : 4);
   const parts = [];
   for (const [a, b, cloud] of gaps(found)) {

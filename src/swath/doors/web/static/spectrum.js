@@ -66,7 +66,7 @@ export function drawSpectrum(chart, point, { pins = [], band: chosen = null } = 
   const seen = [...all, ...shade.flatMap((one) => [one.low, one.high])].filter((v) => v !== null && Number.isFinite(v));
   const [least, most] = [Math.min(...seen), Math.max(...seen)];
   const [low, high] = rounded(least >= 0 && (!waves || least < most * 0.7) ? 0 : least, most, 3);
-  const y = scale(low, high, box.bottom, box.top + 6);
+  const y = scale(low, high, box.bottom, box.top + 18);
   const first = waves ? bands[0].nm : 0;
   const last = waves ? bands[bands.length - 1].nm : Math.max(1, bands.length - 1);
   const pad = waves ? (last - first) * 0.03 : bands.length < 3 ? 0.9 : 0.4;
