@@ -222,3 +222,53 @@ def test_two_open_scenes_of_one_ground_are_compared_and_what_changed_is_shown(do
     assert counted[22:38, 12:38].mean() > 0.8
     assert counted.sum() < 1000
     assert str(door.session.folder) not in json.dumps(found)
+
+
+@pytest.fixture
+def model(monkeypatch):
+    """An OpenAI-compatible endpoint on this machine that answers from a script."""
+    import threading
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    script: list = []
+    heard: list = []
+
+    class StandIn(BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            data = json.dumps({"choices": [{"message": script.pop(0)}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), StandIn)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    monkeypatch.setenv("SWATH_ENDPOINT", f"http://127.0.0.1:{server.server_port}/v1")
+    monkeypatch.setenv("SWATH_MODEL", "little")
+    yield script, heard
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_model_plans_and_its_numbers_lead_to_pixels_while_its_own_are_left_out(mapped, model):
+    script, heard = model
+    call = {"name": "describe", "arguments": json.dumps({"maps": ["map 2"]})}
+    script += [
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": call}]},
+        {"role": "assistant", "content": "Water covers [n1]. There are 77 boats on it."},
+    ]
+    found = ask(mapped, "is there anything wet about?")
+    assert found["planner"] == "little"
+    assert "77" not in found["text"]
+    assert len(numbers(found)) >= 1
+    assert numbers(found)[0]["pixels"] == 0
+    assert mapped.get(f"/api/asks/{found['id']}/pixels/0").status_code == 200
+    assert str(mapped.session.folder) not in json.dumps(heard)
+    assert found["calls"][0]["arguments"]["maps"] == ["map 2"]

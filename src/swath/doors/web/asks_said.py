@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,7 +206,7 @@ def _named(value: Any, names: Mapping[str, str]) -> Any:
 
 def _plain(note: str) -> str:
     """Notes of the verb without the words of its command line."""
-    note = note.replace(" (swath sample, swath assess)", "")
+    note = re.sub(r" \((?:--[a-z-]+|swath [a-z]+(?:, swath [a-z]+)*)\)", "", note)
     return note[:1].upper() + note[1:]
 
 

@@ -9,7 +9,8 @@ const LAYER = "answer";
 const SWATCH = "linear-gradient(135deg, var(--accent) 50%, #0f1314 50%)";
 const OUTLINE = "ask.window";
 const KEPT = 12;
-const typeset = (text) => text.replace(/(\d)\s?%/g, "$1\u202f%").replace(/(\d) (ha|km²|km|m|pixels?)(?![a-z])/g, "$1\u202f$2").replace(/-(?=\d)/g, "−");
+const FEW = 2;
+const typeset = (text) => text.replace(/(\d)\s?%/g, "$1\u202f%").replace(/(\d) (ha|km²|km|m|pixels?)(?![a-z])/g, "$1\u202f$2").replace(/(^|[\s(])-(?=\d)/g, "$1−");
 
 const UNITS = [[/ hectares?\b/g, " ha"], [/ square kilometres?\b/g, " km²"]];
 /** A number as printed, with its unit once: 12.3 ha (9.8 to 15.1). */
@@ -132,7 +133,7 @@ export function start(app) {
         el("p", { class: "said", tabindex: -1 }, answered ? found.parts.map(part) : found.back?.text),
         answered && found.calls[0]?.verb !== "info" ? picture(numbers()) : null,
         found.replayed ? el("p", { class: "about" }, say.replayed) : null,
-        found.notes.map((note) => el("p", { class: "about" }, typeset(note))),
+        found.notes.slice(0, FEW).map(remark),
         answered ? how(found) : back(found.back),
         answered && found.next.length ? [el("h3", {}, say.next), el("div", { class: "asks" }, found.next.map((text) => question(text, text)))] : null,
       ),
@@ -209,9 +210,11 @@ export function start(app) {
           ),
         ),
       ),
+      found.notes.slice(FEW).map(remark),
     );
   }
 
+  const remark = (note) => el("p", { class: "about" }, typeset(note));
   const shown = (value) => (Array.isArray(value) ? value.join(", ") : String(value));
 
   function evidence(number) {
