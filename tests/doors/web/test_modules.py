@@ -122,6 +122,25 @@ def test_single_keys_wait_while_a_field_has_the_focus_or_they_are_off() -> None:
     assert said == ["m", "run", "clear", "whole"]
 
 
+def test_space_presses_what_has_the_focus_and_brackets_need_no_plain_key() -> None:
+    said = run(
+        """
+        const keys = M.keys.makeKeys();
+        const said = [];
+        keys.add(" ", "Beneath", () => void said.push("beneath"));
+        keys.add("[", "Earlier", () => void said.push("earlier"));
+        const box = { type: "checkbox", closest: (s) => (s.includes("input") ? box : null) };
+        const page = { closest: () => null };
+        const press = (key, more = {}) => globalThis.listeners.keydown({ key, target: page, preventDefault() {}, ...more });
+        press(" ", { target: box }); press(" ");
+        press("[", { ctrlKey: true, altKey: true, getModifierState: (name) => name === "AltGraph" });
+        press("[", { ctrlKey: true, getModifierState: () => false });
+        tell(said);
+        """
+    )
+    assert said == ["beneath", "earlier"]
+
+
 def test_the_store_tells_once_and_only_what_changed() -> None:
     said = run(
         """

@@ -34,7 +34,9 @@ export function start(app) {
     try {
       const record = await api.post("api/scenes", body);
       say();
-      return await app.show(record.id);
+      const shown = await app.show(record.id);
+      if (document.activeElement === document.body) app.view.focus();
+      return shown;
     } catch (fault) {
       const choices = fault.more?.choices || [];
       if (choices.length && app.scenes?.readings) say(panel.refusal(fault), app.scenes.readings(choices, body, say));

@@ -6,8 +6,9 @@ const KEPT = "swath.keys";
 function named(event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const shift = event.shiftKey && (event.key.length > 1 || /[a-z]/i.test(event.key));
-  const control = event.ctrlKey || event.metaKey;
-  return `${control ? "Ctrl+" : ""}${event.altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${key}`;
+  const level3 = event.key.length === 1 && event.getModifierState?.("AltGraph"); // brackets of many keyboards
+  const control = !level3 && (event.ctrlKey || event.metaKey);
+  return `${control ? "Ctrl+" : ""}${!level3 && event.altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${key}`;
 }
 
 // On most keyboards Shift with a bracket or comma types another sign; the sign is what arrives.
@@ -20,6 +21,9 @@ function normal(key) {
   const order = ["Ctrl", "Alt", "Shift"].filter((part) => parts.includes(part));
   return [...order, last.length === 1 ? last.toLowerCase() : last].join("+");
 }
+
+/** What Space and Enter press by themselves. */
+const PRESSED = "a, button, input, select, summary, [role=button], [role=radio], [role=slider], [role=checkbox], [role=option], [role=tab]";
 
 export function inField(target) {
   if (!target || !target.closest) return false;
@@ -63,8 +67,7 @@ export function makeKeys() {
       if (entry.key !== name) continue;
       if (single(name) && !on && !entry.always && !(entry.group === "view" && onMap())) continue;
       if (field && !entry.always && !["Escape", "Ctrl+Enter"].includes(name)) continue;
-      const plain = name === " " || name === "Enter";
-      if (plain && event.target.closest && event.target.closest("button, a, summary, [role=button], [role=radio], [role=slider]")) continue;
+      if ((name === " " || name === "Enter") && !entry.always && event.target.closest?.(PRESSED)) continue;
       if (entry.when && !entry.when(event)) continue;
       if (entry.fn(event) === false) continue;
       event.preventDefault();

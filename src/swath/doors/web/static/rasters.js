@@ -88,6 +88,7 @@ export function makeRasters({ map, store, view }) {
     const address = url(record, params);
     if (address === layer.address) return;
     layer.address = address;
+    stop(); // what is asked for comes before what may be asked for next
     forgive(record.id);
     remove(layer.next);
     clearTimeout(layer.timer);
