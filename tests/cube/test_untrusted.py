@@ -187,8 +187,8 @@ def test_modules_in_the_working_folder_are_not_loaded(tmp_path: Path, monkeypatc
 
 
 def test_a_wrong_kind_of_file_is_told_what_opens(tmp_path: Path) -> None:
-    (tmp_path / "a.grib").write_bytes(b"GRIB" + bytes(20))
-    assert "with --safe these open" in refused(tmp_path / "a.grib")
+    (tmp_path / "a.hdf").write_bytes(b"\x0e\x03\x13\x01" + bytes(20))
+    assert "with --safe these open" in refused(tmp_path / "a.hdf")
 
 
 def test_what_the_kernel_narrows_cannot_be_read_any_more(tmp_path: Path) -> None:

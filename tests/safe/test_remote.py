@@ -231,7 +231,8 @@ def test_a_name_that_changes_its_mind_is_asked_once_and_the_checked_address_is_u
 @pytest.mark.parametrize(
     ("address", "open_"),
     [
-        ("93.184.216.34", True), ("2606:2800:220:1:248:1893:25c8:1946", True), ("127.0.0.1", False), ("10.1.2.3", False), ("172.16.0.1", False),
+        ("93.184.216.34", True), ("2606:2800:220:1:248:1893:25c8:1946", True), ("127.0.0.1", False), ("10.1.2.3", False),
+        ("172.16.0.1", False),
         ("192.168.1.1", False), ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False), ("255.255.255.255", False),
         ("224.0.0.1", False), ("::1", False), ("::", False), ("fe80::1%eth0", False), ("fd12::1", False), ("::ffff:10.0.0.1", False),
         ("2002:7f00:1::", False), ("64:ff9b::a00:1", False), ("::7f00:1", False), ("ff02::1", False), ("192.0.2.1", False), ("x", False),

@@ -21,13 +21,14 @@ STRICT = False  # True in the child process for untrusted files: only the driver
 MAGIC = {
     b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG",
     b"\0\0\0\x0cjP  ": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+    b"GRIB": "GRIB",
 }  # fmt: skip
 ALLOWED = frozenset({*MAGIC.values(), "ENVI", "MEM", "COG"})
 # What else GDAL's wheels can open is left out before it is loaded (`harden`): some of it leads to other files or hosts.
 LEFT_OUT = (
     "AAIGrid,ACE2,ADRG,AIG,AVCBin,AVCE00,AirSAR,BAG,BIGGIF,BLX,BMP,BSB,BT,BYN,CALS,CEOS,COASP,COSAR,CPG,CTG,CTable2,DAAS,DERIVED,"
     "DIMAP,DIPEx,DOQ1,DOQ2,DTED,ECRGTOC,EEDA,EEDAI,EHdr,EIR,ELAS,ERS,ESAT,ESRI Shapefile,ESRIC,ESRIJSON,FAST,FIT,GDALG,GFF,GIF,"
-    "GNMDatabase,GNMFile,GPKG,GRASSASCIIGrid,GRIB,GS7BG,GSAG,GSBG,GSC,GTI,GTX,GXF,GenBin,GeoJSON,GeoJSONSeq,HDF5,HDF5Image,HF2,HFA,"
+    "GNMDatabase,GNMFile,GPKG,GRASSASCIIGrid,GS7BG,GSAG,GSBG,GSC,GTI,GTX,GXF,GenBin,GeoJSON,GeoJSONSeq,HDF5,HDF5Image,HF2,HFA,"
     "HTTP,ILWIS,IRIS,ISCE,ISG,ISIS2,ISIS3,JAXAPALSAR,JDEM,KMLSUPEROVERLAY,KRO,L1B,LAN,LCP,LOSLAS,Leveller,MAP,MBTiles,MFF,MFF2,MRF,"
     "MSGN,MVT,Memory,NDF,NGSGEOID,NITF,NOAA_B,NSIDCbin,NTv2,NWT_GRC,NWT_GRD,OSM,OZI,PAux,PCIDSK,PCRaster,PDF,PDS,PDS4,PLMOSAIC,PNM,"
     "PRF,R,RIK,RMF,ROI_PAC,RPFTOC,RRASTER,RS2,RST,Rasterlite,S102,S104,S111,SAFE,SAGA,SAR_CEOS,SDTS,SENTINEL2,SGI,SIGDEM,SNAP_TIFF,"
@@ -151,7 +152,7 @@ def _driver_of(path: str) -> str:
         if envi.claims(path):
             return "ENVI"
     raise FormatError(
-        rule="with --safe images open that are GeoTIFF, JPEG 2000, PNG, JPEG or ENVI",
+        rule="with --safe images open that are GeoTIFF, JPEG 2000, PNG, JPEG, GRIB or ENVI",
         got=f"{path}, none of them by its first bytes",
         remedy="convert it, or leave --safe out for files that you trust",
     )

@@ -24,7 +24,7 @@ __all__ = ["READERS", "check", "check_folder", "check_hdf5", "check_zarr", "vers
 
 READERS = frozenset(
     {"packed", "stac", "archive", "zarr", "eopatch", "sentinel-2 SAFE", "landsat", "enmap, desis", "envi", "netcdf"}
-    | {"hdf5", "npy", "picture", "geotiff", "folder"}
+    | {"hdf5", "grib", "npy", "picture", "geotiff", "folder"}
 )
 """Formats of `formats.FORMATS` that open with safe=True."""
 RATIO = 1_000  # declared bytes for each byte there is, beyond SMALL
