@@ -332,3 +332,23 @@ def test_a_class_in_one_place_and_labels_that_test_themselves_are_warned_of():
     )
     assert second == "The figure may flatter: 3 of 9 test pixels lie within the buffer."
     assert card._warnings({**record, "notes": [], "leakage": None}, View((64, 64))) == []
+
+
+def test_a_page_that_is_loaded_anew_finds_the_map_under_way(opened):
+    labelled(opened)
+    told: dict[str, Any] = {}
+    before = opened.session.events.send
+
+    def look(kind: str, record: dict[str, Any]) -> None:
+        if kind == "layers" and not told:
+            told.update(opened.get("/api/state").json())
+            told["refused"] = opened.delete("/api/maps/1").status_code
+        before(kind, record)
+
+    opened.session.events.send = look
+    job = opened.done(opened.post("/api/maps", {"scene": "s1"}))
+    assert job["state"] == "done"
+    assert told["mapping"] == [{"n": 1, "scene": "s1", "job": job["id"]}]
+    assert told["maps"] == []
+    assert told["refused"] == 400
+    assert opened.get("/api/state").json()["mapping"] == []

@@ -271,8 +271,8 @@ def listing(session: Session) -> list[dict[str, Any]]:
 
 def remove(session: Session, n: int) -> dict[str, Any]:
     """Take a map and its folder away. Raises Missing."""
-    said = kept(session, n)
-    if said.get("state") in ("waiting", "running") and n in session.more.get("mapping", set()):
+    kept(session, n)
+    if _busy(session, n):
         raise LabelError(rule="a map that is being made is stopped first", got=f"map {n}", remedy="stop it")
     for kind in maplayers.ALL:
         session.layers.remove(f"m{n}.{kind}")
@@ -281,40 +281,64 @@ def remove(session: Session, n: int) -> dict[str, Any]:
     return {"removed": n}
 
 
+def _busy(session: Session, n: int) -> bool:
+    """Whether a job that makes this map waits or runs."""
+    job = session.jobs.get(session.more.setdefault("mapping", {}).get(n, 0))
+    return job is not None and not job.over.is_set()
+
+
+def under_way(session: Session) -> list[dict[str, Any]]:
+    """Maps of the open scenes that are being made, with their jobs."""
+    found = []
+    for n, job in list(session.more.setdefault("mapping", {}).items()):
+        if not _busy(session, n):
+            continue
+        try:
+            scene = maplayers.scene_of(session, kept(session, n))
+        except Missing:
+            continue
+        if scene is not None:
+            found.append({"n": n, "scene": scene.id, "job": job})
+    return found
+
+
 def _queue(session: Session, given: dict[str, Any]) -> dict[str, Any]:
-    busy: set[int] = session.more.setdefault("mapping", set())
-    if given.get("go_on") is not None:
-        n = whole(given, "go_on", low=1)
-        if kept(session, n).get("state") not in ("stopped", "failed") or n in busy:
-            raise LabelError(rule="a map that was stopped goes on", got=f"map {n} was not", remedy="make a new one")
-    else:
+    new = given.get("go_on") is None
+    if new:
         scene = session.scenes.get(text(given, "scene"))
-        window = given.get("window")
-        if window is not None:
-            if not isinstance(window, list) or len(window) != 4:
-                raise GridError(rule="a window is four numbers", got=str(window)[:60], remedy="rows, then columns")
-            at = {str(i): v for i, v in enumerate(window)}
-            window = tuple(whole(at, str(i)) for i in range(4))
-        n = prepare(session, scene, window=window, better=given.get("better") is True)
+        n = prepare(session, scene, window=_window(given.get("window")), better=given.get("better") is True)
+    else:
+        n = whole(given, "go_on", low=1)
+        if kept(session, n).get("state") not in ("stopped", "failed") or _busy(session, n):
+            raise LabelError(rule="a map that was stopped goes on", got=f"map {n} was not", remedy="make a new one")
 
     def carried(progress: Progress) -> dict[str, Any]:
-        busy.add(n)
-        try:
-            return make(session, n, progress)
-        finally:
-            busy.discard(n)
+        return make(session, n, progress)
 
     try:
-        return {**session.job("map", carried, {}), "map": n}
+        found = session.job("map", carried, {})
     except SwathError:
-        if given.get("go_on") is None:
+        if new:
             shutil.rmtree(folder_of(session, n), ignore_errors=True)
         raise
+    session.more.setdefault("mapping", {})[n] = found["job"]["id"]
+    return {**found, "map": n}
+
+
+def _window(given: Any) -> tuple[int, int, int, int] | None:
+    """(first row, row behind the last, columns likewise) of a request. Raises GridError."""
+    if given is None:
+        return None
+    if not isinstance(given, list) or len(given) != 4:
+        raise GridError(rule="a window is four numbers", got=str(given)[:60], remedy="rows, then columns")
+    at = {str(i): v for i, v in enumerate(given)}
+    top, bottom, left, right = (whole(at, str(i)) for i in range(4))
+    return top, bottom, left, right
 
 
 def routes(session: Session) -> list[Route]:
     """`POST api/maps`, `GET` and `DELETE api/maps/{n}`; the maps in `api/state`."""
-    session.more.setdefault("state", {})["maps"] = listing
+    session.more.setdefault("state", {}).update(maps=listing, mapping=under_way)
 
     async def start(request: Request) -> Response:
         given = await body(request)

@@ -86,6 +86,28 @@ export function start(app) {
     }
   }
 
+  /** A map that is being made already, as after a reload or from another tab: its bar, and its card in the end. */
+  async function follow() {
+    const { scene } = store.state;
+    if (!scene || state.run) return;
+    const said = await api.get("api/state").catch(() => null);
+    const going = said?.mapping?.find((one) => one.scene === scene.id);
+    if (!going || state.run || store.state.scene !== scene) return;
+    state.run = { id: going.job, cancel: () => api.del(`api/jobs/${going.job}`) };
+    state.since = 0;
+    const off = api.on("job", look);
+    const timer = setInterval(() => api.get(`api/jobs/${going.job}`).then((got) => look(got.job)).catch(() => {}), 2000);
+    draw();
+    function look(job) {
+      if (job.id !== going.job || state.run?.id !== going.job) return;
+      if (["waiting", "running"].includes(job.state)) return void step(job);
+      off();
+      clearInterval(timer);
+      end();
+      if (store.state.scene === scene) app.result.fresh().then((there) => there.some((one) => one.n === going.n) && app.result.open(going.n));
+    }
+  }
+
   function end() {
     state.run = state.job = null;
     if (state.panel) panel.close("mapping");
@@ -144,7 +166,10 @@ export function start(app) {
   store.on(["labels", "classes", "mode", "scene", "maps", "map"], draw);
   store.on("view", () => whole() || draw());
   panel.on(draw);
-  store.on("scene", () => (state.part = null));
+  store.on("scene", () => {
+    state.part = null;
+    follow();
+  });
   app.mapping = { begin, busy: () => Boolean(state.run) };
   draw();
 }
