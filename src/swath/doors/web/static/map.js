@@ -200,7 +200,8 @@ export async function makeView({ store, words }) {
   function remeasure() {
     const whole = fitted([0, shape.height, 0, shape.width], 0);
     const native = Math.log2(grid.size / 512);
-    limits = { min: Math.min(whole - 1, native), max: Math.max(native + 7, whole + 2) };
+    const last = -1.4; // below it tiles of level 0 are no longer drawn
+    limits = { min: Math.max(last, Math.min(whole - 1, native)), max: Math.max(native + 7, whole + 2) };
   }
 
   /** fn({col, row, event}) for clicks and Enter at the cross; a higher priority is asked first; true means it was used. */
