@@ -42,29 +42,27 @@ def _under(variable: Any) -> Source | None:
     if inner is None or type(inner).__name__ != "_Backend":
         return None
     source: Source = inner.__reduce__()[1][0]
-    parts = [_range(k, n) for k, n in zip(data.key.tuple, source.shape, strict=True)]
-    if any(p is None for p in parts) or any(p.step != 1 for p in parts[2:] if p is not None):
-        return None
-    dates, bands, rows, columns = (range(0) if p is None else p for p in parts)
-    if all(len(p) == n and p.step == 1 for p, n in zip((dates, bands, rows, columns), source.shape, strict=True)):
+    dates, bands, rows, columns = (_taken(k, n) for k, n in zip(data.key.tuple, source.shape, strict=True))
+    whole = [list(range(n)) for n in source.shape]
+    if [dates, bands, rows, columns] == whole:
         return source
+    if any(span != list(range(span[0], span[0] + len(span))) for span in (rows, columns) if span):
+        return None
+    if not (dates and bands and rows and columns):
+        return None
     return sources.Part.of(
         source,
-        dates=tuple(dates),
-        bands=tuple(bands),
-        rows=(rows.start, rows.stop),
-        columns=(columns.start, columns.stop),
+        dates=dates,
+        bands=bands,
+        rows=(rows[0], rows[-1] + 1),
+        columns=(columns[0], columns[-1] + 1),
     )
 
 
-def _range(key: Any, size: int) -> range | Any:
+def _taken(key: Any, size: int) -> list[int]:
+    """Which of `size` indices a key takes, in its order."""
     if isinstance(key, (int, np.integer)):
-        return range(int(key), int(key) + 1)
+        return [int(key) % size]
     if isinstance(key, slice):
-        return range(*key.indices(size))
-    values = np.asarray(key)
-    steps = np.diff(values)
-    if values.ndim == 1 and len(values) and (len(steps) == 0 or bool((steps == steps[0]).all() and steps[0] > 0)):
-        step = int(steps[0]) if len(steps) else 1
-        return range(int(values[0]), int(values[-1]) + 1, step)
-    return None
+        return list(range(*key.indices(size)))
+    return [int(k) % size for k in np.asarray(key).ravel().tolist()]
