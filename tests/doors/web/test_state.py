@@ -54,3 +54,9 @@ def test_what_cannot_be_opened_late_is_told_on_the_terminal(door, capsys):
     assert opening.problem is not None
     assert capsys.readouterr().err.count("\n") == 1
     assert door.get("/api/state").json()["scenes"] == []
+
+
+def test_the_lists_of_the_state_can_be_asked_for_one_by_one(opened):
+    whole = opened.get("/api/state").json()
+    for name in ("scenes", "maps", "samples", "jobs"):
+        assert opened.get(f"/api/{name}").json() == {name: whole[name]}

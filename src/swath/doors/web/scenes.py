@@ -331,7 +331,7 @@ def routes(session: Session) -> list[Route]:
                 from swath.doors.web.demos import open_demo
 
                 return open_demo(session, given["demo"])
-            names = given.get("names")
+            names = [given["name"]] if "name" in given else given.get("names")
             if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
                 raise SwathError(rule="names is a list of texts", got="something else", remedy="send {names: [...]}")
             from swath.doors.remote import fetched
