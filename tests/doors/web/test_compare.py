@@ -166,3 +166,15 @@ def test_what_cannot_be_compared_is_refused_in_words(door: Any, stack: Any, ask:
     assert set(answer.json()) >= {"rule", "got", "remedy"}
     left = [p for p in (door.session.folder / "compare").iterdir() if p.is_dir()]
     assert not left
+
+
+def test_pictures_without_coordinates_are_compared_in_pixels(door: Any, make_scene: Any) -> None:
+    paths = [make_scene(door.folder / f"{name}.tif", crs=None, seed=i) for i, name in enumerate("ab")]
+    first, second = (door.session.scenes.open([p], trusted=True) for p in paths)
+    job = door.done(door.post("/api/compare", {"scene": first.id, "other": second.id, "kind": "dates"}))
+    assert job["state"] == "done", job["error"]
+    card = job["result"]["card"]
+    assert card["unit"] == "pixel"
+    layer = job["result"]["layers"][-1]
+    z = first.view.levels
+    assert door.get("/" + layer["tiles"].format(z=z, x=0, y=0), **{"class": "1"}).status_code == 200
