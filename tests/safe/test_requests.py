@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -159,3 +160,40 @@ def test_mcp_over_http_refuses_what_is_not_its_own(home: Home, headers: dict[str
     with TestClient(app, base_url=f"http://{HOST}") as client:
         assert client.post("/mcp", json=body, headers={**usual, **headers}).status_code in (400, 401, 403, 421)
         assert client.post("/mcp", json=body, headers=usual).status_code in (200, 400)
+
+
+@pytest.mark.parametrize(
+    "value", [1e308, 10**11, -1, 10**400, "9" * 5000, "nan", None, [], {}, True], ids=lambda v: repr(v)[:20]
+)
+def test_numbers_and_kinds_that_nobody_means_break_nothing(home: Home, page: Any, mcp: Any, value: Any) -> None:
+    scene = page.post("/api/scenes", json={"names": ["scenes/a.tif"]}).json()
+    key, rev = scene["id"], scene["rev"]
+    text = quote(str(value))
+    for route in (
+        f"/tiles/{key}/{rev}/{text}/{text}/{text}",
+        f"/api/point?scene={key}&col={text}&row={text}&size={text}",
+        f"/api/series?scene={key}&col={text}&row={text}&index={text}",
+        f"/api/chip?scene={key}&col=3&row=3&metres={text}&size={text}",
+        f"/api/still?scene={key}&window=0,{text},0,{text}&width={text}&height={text}",
+    ):
+        assert page.get(route).status_code < 500, route
+    four = [value] * 4
+    for route, body in (
+        ("/api/maps", {"scene": key, "window": four}),
+        ("/api/similar", {"scene": key, "yes": [{"col": value, "row": value}], "k": value}),
+        ("/api/similar", {"scene": key, "yes": [{"window": four}]}),
+        ("/api/compare", {"scene": key, "a": value, "b": value, "kind": value, "window": four}),
+        ("/api/export", {"scene": key, "what": value, "window": four, "layers": value}),
+        ("/api/samples", {"map": value, "size": value}),
+        ("/api/labels/ops", {"scene": key, "base": value, "ops": value}),
+        ("/api/jobs", {"verb": "info", "arguments": {"paths": value}}),
+        ("/api/jobs", {"verb": value, "arguments": value}),
+        ("/api/scenes", {"names": value, "offset": value}),
+    ):
+        found = page.post(route, content=json.dumps(body), headers={"content-type": "application/json"})
+        assert found.status_code < 500, (route, found.text)
+        assert str(home.root.parent) not in found.text
+    said = mcp("info", {"paths": value})
+    assert said.refused
+    assert " in swath info" not in said.words
+    page.request("DELETE", f"/api/scenes/{key}")

@@ -136,7 +136,7 @@ def admit(verb: str, arguments: Mapping[str, Any], roots: Roots, remote: Remote 
             got=", ".join(map(str, strange))[:200],
             remedy="leave it out",
         )
-    lost = [n for n, p in known.items() if p.default is p.empty and n not in arguments and n not in HIDDEN]
+    lost = [n for n, p in known.items() if p.default is p.empty and arguments.get(n) is None and n not in HIDDEN]
     if lost:
         raise SwathError(rule=f"{verb} needs {', '.join(lost)}", got="nothing", remedy="give it")
     reads: list[Admitted] = []
@@ -166,7 +166,7 @@ def _argument(name: str, value: Any, roots: Roots, reads: list[Admitted], remote
     if isinstance(value, list):
         return [_argument(name, part, roots, reads, remote) for part in value]
     if not isinstance(value, str):
-        if value is None or isinstance(value, (bool, int, float)):
+        if value is None or (isinstance(value, (bool, int, float)) and name not in FILES | WRITES):
             return value
         raise SwathError(
             rule="arguments are texts, numbers, lists of texts",

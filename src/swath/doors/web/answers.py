@@ -111,12 +111,19 @@ async def body(request: Request, most: int = BODY) -> dict[str, Any]:
             )
     wrong = SwathError(rule="a request is a JSON object", got="something else", remedy="send {...}")
     try:
-        found = json.loads(bytes(data) or b"{}")
+        found = json.loads(bytes(data) or b"{}", parse_int=_bounded)
     except (ValueError, RecursionError) as error:
         raise wrong from error
     if not isinstance(found, dict) or _depth(found) > _DEEP:
         raise wrong
     return found
+
+
+def _bounded(digits: str) -> int:
+    """A whole number that a float can stand for. Raises ValueError for one of endless digits."""
+    if len(digits) > 30:
+        raise ValueError("too many digits")
+    return int(digits)
 
 
 def _depth(value: Any) -> int:
