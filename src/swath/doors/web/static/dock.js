@@ -234,12 +234,14 @@ export function start(app) {
   const popped = () => document.querySelector(".pick:not([hidden]), .scene-pick:not([hidden])");
   const alone = () => open() && store.state.mode === "look" && !panel.id && !popped() && !document.activeElement?.matches?.("input, textarea, select");
   keys.add("Escape", say.close, () => store.set({ pixel: null }), alone, { shown: false, always: true });
-  view.click(({ col, row }) => {
+  const choose = ({ col, row }) => {
     const { scene } = store.state;
     if (!scene || col < 0 || row < 0 || col >= scene.grid.width || row >= scene.grid.height) return false;
     store.set({ pixel: { col: Math.floor(col) + 0.5, row: Math.floor(row) + 0.5 } });
     return true;
-  }, 0);
+  };
+  view.click(choose, 0);
+  view.click((at) => Boolean(at.event?.altKey) && choose(at), 100); // whatever tool is in the hand
   store.on(["scene"], () => {
     state.pins = [];
     state.band = null;
