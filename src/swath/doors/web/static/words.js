@@ -90,7 +90,7 @@ export const words = {
     themes: { system: "As the system", light: "Light", dark: "Dark" },
     version: (version) => `swath ${version}`,
     local: "This page talks only to swath on this computer.",
-    groups: { page: "Page", view: "Map", dates: "Dates", labels: "Labels", layers: "Layers", other: "More" },
+    groups: { page: "Page", view: "Map", dates: "Dates", labels: "Labels", layers: "Layers", compare: "Compare", other: "More" },
     keyNames: { " ": "Space", ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", Escape: "Esc", Backspace: "⌫", "-": "−" },
   },
   panel: { close: "Close", back: "Back" },
