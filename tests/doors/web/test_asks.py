@@ -149,6 +149,15 @@ def test_what_is_missing_is_said_for_the_page(opened):
     assert "How much of this is Water?" in kind["ask"]
 
 
+def test_a_map_that_is_not_finished_is_not_asked(mapped):
+    folder = mapped.session.folder / "maps" / "3"
+    folder.mkdir()
+    key = mapped.session.scenes.get("s1").key
+    (folder / "map.json").write_text(json.dumps({"n": 3, "key": key, "state": "stopped", "made": "", "classes": []}))
+    found = ask(mapped, "how much water is here?", map=3)
+    assert found["map"] == 2
+
+
 def test_an_answer_is_replayed(mapped):
     found = ask(mapped, "how much cropland is here?")
     job = mapped.done(mapped.post("/api/ask/replay", {"replay": found["replay"]}))

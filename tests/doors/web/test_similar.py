@@ -117,3 +117,11 @@ def test_a_search_without_an_example_says_what_to_do(page):
     job = run(page, "/api/similar", {"scene": page.scene.id, "yes": []})
     assert job["state"] == "failed"
     assert "click a place" in job["error"]["remedy"]
+
+
+def test_a_scene_is_embedded_beforehand_and_the_state_names_the_encoders(page):
+    job = run(page, "/api/similar", {"scene": page.scene.id, "prepare": True})
+    assert job["result"]["encoder"] == "pixel statistics"
+    assert job["result"]["tile"]["pixels"] == 16
+    names = [e["name"] for e in page.get("/api/state").json()["abilities"]["encoders"]]
+    assert names == ["swath-tiny", "pixel statistics"]

@@ -143,7 +143,11 @@ def sources_of(session: Session, scene: OpenScene, n: int | None) -> list[Source
     """
     found = [*_maps(session, scene)]
     if n is not None and n not in [m.n for m in found]:
-        raise Missing(rule="a map is one of this scene", got="no such map", remedy="choose one of its maps")
+        from swath.doors.web import maps
+
+        if maps.kept(session, n).get("key") != scene.key:
+            raise Missing(rule="a map is one of this scene", got="another", remedy="choose one of its maps")
+        n = None  # not finished: the newest that is
     if found:
         return sorted(found, key=lambda m: (m.n == n, m.n or 0))
     every = [s for s in session.scenes.all() if s is scene or _meet(s, scene)]

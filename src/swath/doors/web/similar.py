@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from swath.tools.finding import Found, Tiles
     from swath.tools.job import Progress
 
-__all__ = ["examples", "find", "routes"]
+__all__ = ["encoders", "examples", "find", "prepare", "routes"]
 
 MOST = 48
 MOST_EXAMPLES = 200
@@ -41,6 +41,7 @@ _ASKED = {
 
 def routes(session: Session) -> list[Route]:
     """`POST api/similar`; with `prepare` it only embeds the scene."""
+    session.more.setdefault("state", {})["encoders"] = encoders
 
     async def similar(request: Request) -> Response:
         given = await body(request)
@@ -68,6 +69,16 @@ def routes(session: Session) -> list[Route]:
         return answer(await run_in_threadpool(session.job, "similar", find, arguments), 202)
 
     return [Route("/api/similar", similar, methods=["POST"])]
+
+
+def encoders(session: Session | None = None) -> list[dict[str, Any]]:
+    """The encoders that tiles are compared by, the first one that is ready first, by their names in the catalogue."""
+    from importlib.util import find_spec
+
+    return [
+        {"name": CATALOGUE["tiny"], "ready": find_spec("torch") is not None},
+        {"name": CATALOGUE["statistics"], "ready": True},
+    ]
 
 
 def examples(given: Any, name: str, scene: OpenScene) -> list[tuple[float, ...]]:
