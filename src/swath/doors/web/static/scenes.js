@@ -156,10 +156,13 @@ export function start(app) {
     forget();
     const host = el("div", { class: "readings" });
     const opened = new Map();
+    let taken = null;
     const read = (choice) => api.post("api/scenes", { ...body, options: choice.options });
     const take = async (choice) => {
       said(say.opening(body.names[0]));
+      taken = "soon";
       const record = opened.get(choice) ?? (await read(choice));
+      taken = record.id;
       state.trials.delete(record.id);
       forget();
       said();
@@ -171,8 +174,14 @@ export function start(app) {
     }
     const look = async () => {
       for (const [i, choice] of choices.entries()) {
+        if (taken) return;
         const record = await read(choice);
         opened.set(choice, record);
+        if (taken || !host.isConnected) {
+          if (taken !== "soon" && record.id !== taken) api.del(`api/scenes/${record.id}`).catch(() => {});
+          else state.trials.add(record.id);
+          return;
+        }
         state.trials.add(record.id);
         draw();
         host.children[i]?.firstChild.replaceWith(shot(record, say.previewOf(choice.label)));
