@@ -103,8 +103,22 @@ def test_a_window_is_mapped_alone_and_lies_where_it_should(opened):
     import rasterio
 
     labelled(opened)
+    live: list[int] = []
+    before = opened.session.events.send
+
+    def look(kind: str, record: dict[str, Any]) -> None:
+        if kind == "layers":  # while the map is made the file is filled on its own grid, and shown where it lies
+            planes = opened.session.layers.planes(record["id"])
+            codes = planes.values.read([0], [0], slice(0, 64), slice(0, 64))[0, 0]
+            live.append(int((codes > 0).sum()))
+            assert not codes[:, :4].any()
+            assert not codes[60:].any()
+        before(kind, record)
+
+    opened.session.events.send = look
     job = opened.done(opened.post("/api/maps", {"scene": "s1", "window": [0, 60, 4, 64]}))
     assert job["state"] == "done", job
+    assert live[-1] == 60 * 60
     with rasterio.open(opened.session.folder / "maps" / "1" / "classes.tif") as file:
         assert (file.height, file.width) == (60, 60)
         assert (file.transform.c, file.transform.f) == (400040, 5200000)

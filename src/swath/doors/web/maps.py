@@ -164,7 +164,7 @@ def make(session: Session, n: int, progress: Progress) -> dict[str, Any]:
 
     def tell(done: int, total: int, what: str) -> None:
         if what == "mapping":
-            live.show(done)  # first: progress ends here when the map is called off
+            live.show(done, last=done == total)  # first: progress ends here when the map is called off
         progress(done, max(1, total), stage(what))
 
     progress(0, 1, STAGES[0])
