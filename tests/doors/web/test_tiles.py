@@ -346,3 +346,49 @@ def test_answers_leave_at_once(tmp_path: Path) -> None:
         own, _ = listening.accept()
         with own, client:
             assert own.proto == socket.IPPROTO_TCP
+
+
+def test_who_left_while_waiting_is_not_drawn_for(session: Session) -> None:
+    import asyncio
+
+    from swath.doors.web.tiles import Tiles
+
+    drawn: list[str] = []
+    sent: list[Any] = []
+
+    async def story() -> None:
+        tiles = Tiles(session.layers, lambda error: None, workers=1)
+        busy = asyncio.Event()
+
+        def draw_(key: str, z: int, x: int, y: int, asked: dict[str, str]) -> tuple[None, str]:
+            drawn.append(key)
+            return None, ""
+
+        tiles._draw = draw_  # type: ignore[method-assign]
+        for _ in range(2):  # one being drawn, one next
+            await tiles._free.acquire()
+
+        async def gone() -> dict[str, str]:
+            return {"type": "http.disconnect"}
+
+        async def stays() -> dict[str, str]:
+            await busy.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        def scope(key: str) -> dict[str, Any]:
+            place = {"layer": key, "rev": "r", "z": "0", "x": "0", "y": "0"}
+            return {"type": "http", "method": "GET", "path_params": place, "query_string": b""}
+
+        await tiles(scope("left"), gone, send)
+        waiting = asyncio.ensure_future(tiles(scope("stayed"), stays, send))
+        await asyncio.sleep(0.05)
+        assert not drawn
+        tiles._free.release()
+        await waiting
+
+    asyncio.run(story())
+    assert drawn == ["stayed"]
+    assert [m["status"] for m in sent if m["type"] == "http.response.start"] == [204]
