@@ -299,6 +299,55 @@ def one_point(path: Path) -> None:
     path.write_bytes(gzip.compress((f'{{"type": "FeatureCollection", "features": [{builders.POINTS}]}}').encode()))
 
 
+def packed_array(pieces: int) -> Make:
+    def make(path: Path) -> None:
+        whole = io.BytesIO()
+        np.save(whole, np.zeros((48, 48), np.uint8))
+        head = whole.getvalue()[: -48 * 48]
+        side = 40_000 if pieces else 48
+        head = head.replace(b"(48, 48)", f"({side}, {side})".encode())
+        path.write_bytes(gzip.compress(head + bytes(48 * 48)) + gzip.compress(bytes(2**20)) * pieces)
+
+    return make
+
+
+def repeated(rows: int) -> Make:
+    """A GeoParquet of one row, again and again."""
+
+    def make(path: Path) -> None:
+        import geopandas as gpd
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
+        import shapely
+
+        gpd.GeoDataFrame({"label": ["a" * 2000]}, geometry=[shapely.Point(15, 45.15)], crs=4326).to_parquet(path)
+        table = parquet.read_table(path)
+        many = table.take(pa.array(np.zeros(min(rows, 100_000), int)))
+        with parquet.ParquetWriter(path, table.schema) as file:
+            for _ in range(max(1, rows // 100_000)):
+                file.write_table(many)
+
+    return make
+
+
+def questioned(bomb: bool) -> Make:
+    """A GeoPackage with a view that never ends."""
+
+    def make(path: Path) -> None:
+        import sqlite3
+
+        builders.geopackage(False)(path, path, 0)
+        if bomb:
+            with sqlite3.connect(path) as opened:
+                opened.execute(
+                    "create view endless as with recursive c(x) as (select 1 union all select x + 1 from c) "
+                    "select x as fid, 'a' as label from c"
+                )
+            opened.close()
+
+    return make
+
+
 BOMBS = [
     Bomb("declared.tif", sparse(WIDE, WIDE, 40, 4096), tif),
     Bomb("block.tif", sparse(32_768, 32_768, 1, 32_768), sparse(2048, 2048, 1, 512)),
@@ -326,4 +375,7 @@ BOMBS = [
     Bomb("classes.csv", many_classes(60_000), many_classes(3), how="labels"),
     Bomb("unpacking.csv.gz", gzipped("500105,4999895,a\n", 600), gzipped("500105,4999895,b\n", 0), how="labels"),
     Bomb("unpacking.geojson.gz", gzipped(" ", 300), one_point, how="labels"),
+    Bomb("array.npy.gz", packed_array(1200), packed_array(0), how="labels"),
+    Bomb("repeated.parquet", repeated(1_000_000), repeated(3), how="labels"),
+    Bomb("endless.gpkg", questioned(True), questioned(False), how="labels"),
 ]  # fmt: skip

@@ -78,6 +78,7 @@ _MODULES = re.compile(r"\bvirtual\s+table\b(?!.*\busing\s+\"?(rtree|rtree_i32|ft
 _SCANNED = 4 * 2**20
 _LONGEST = 64 * 2**20
 _BRACKETS = 2_000_000
+_UNPACKED = 256 * 2**20
 _MEMBERS = 200_000
 
 
@@ -169,6 +170,8 @@ def _file(path: Path, roots: Roots, *, scene: bool) -> None:
         _tiff(path, roots)
     elif kind == "sqlite":
         _sqlite(path, roots)
+    elif kind == "gzip" and not scene:
+        _gzip(path, roots)
     elif kind == "zip" and not scene:
         _zip(path, roots)
     elif not kind and name.endswith(_TEXTS):
@@ -229,9 +232,30 @@ def _sqlite(path: Path, roots: Roots) -> None:
         opened.close()
     except sqlite3.Error:
         raise _refused(path, roots, "damaged") from None
+    if any(str(sql).lstrip().lower().startswith("create view") for (sql,) in rows) and path.suffix.lower() == ".gpkg":
+        raise _refused(path, roots, "a table that is a question")
     for (sql,) in rows:
         if _MODULES.search(str(sql)):
             raise _refused(path, roots, "a table of other files")
+
+
+def _gzip(path: Path, roots: Roots) -> None:
+    """A gzip beside the scenes unpacks to what labels need."""
+    import gzip
+    import zlib
+
+    limit = max(_UNPACKED, 100 * os.path.getsize(path))
+    read = 0
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(2**20):
+                read += len(chunk)
+                if read > min(limit, 2**30):
+                    raise _refused(path, roots, f"which unpacks to more than {min(limit, 2**30) >> 20} MB")
+    except (OSError, EOFError, zlib.error) as error:
+        if isinstance(error, SwathError):
+            raise
+        return  # damaged: its reader says so in its own words
 
 
 def _zip(path: Path, roots: Roots) -> None:

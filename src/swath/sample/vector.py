@@ -76,9 +76,14 @@ def _vector(file: Path, layer: str | None, xy: str | None, crs: str | None) -> F
 
     if file.name.lower().endswith((".parquet", ".geoparquet")):
         need("pyarrow", extra="parquet", why="reading GeoParquet labels")
+        from swath.sample.rows import check_parquet
+
         try:
+            check_parquet(file)
             return _framed(gpd.read_parquet(file), xy, crs, silent=False)
         except (ValueError, OSError, TypeError, KeyError, ShapelyError) as error:
+            if isinstance(error, FormatError):
+                raise
             raise _unreadable(file, error) from error
     source = f"/vsigzip/{file.resolve()}" if file.name.lower().endswith(".gz") else file
     try:
