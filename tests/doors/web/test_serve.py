@@ -182,3 +182,14 @@ def test_help_has_examples(capsys):
 )
 def test_what_only_this_machine_reaches_is_known(host, own):
     assert loopback(host) is own
+
+
+def test_a_scene_whose_units_are_open_is_asked_about_in_the_page(door, shared):
+    from swath.doors.web import serve, state
+
+    tile = shared / "terramind" / "S2L2A" / "282D_485L_3_3.tif"
+    serve._open(door.session, [str(tile)])
+    assert [s.paths for s in door.session.scenes.all() if tile in s.paths] == []
+    assert [names[0].endswith(tile.name) for names in state.asking(door.session)] == [True]
+    door.session.scenes.open([tile], {"offset": 0}, trusted=True)
+    assert state.asking(door.session) == []

@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("scenes", nargs="*", metavar="SCENE", help="files and folders; dates and sensors of one place are one scene")
+    parser.add_argument(
+        "scenes", nargs="*", metavar="SCENE", help="files and folders; dates and sensors of one place are one scene"
+    )
     parser.add_argument("--port", type=int, metavar="N", help=f"default {PORT}, or a free one; 0 finds a free one")
     parser.add_argument("--no-browser", action="store_true", help="print the link only")
     parser.add_argument(
@@ -196,13 +198,17 @@ def _log(path: Path) -> Iterator[None]:
 
 def _open(session: Any, scenes: Sequence[str]) -> None:
     """Open what was named; else what was open last time in this workspace; else the demo scene."""
+    from swath.doors.web.answers import Clash
     from swath.doors.web.apart import apart
     from swath.doors.web.demos import open_demo
     from swath.errors import ExtraError
 
     if scenes:
-        for files in apart([Path(s) for s in scenes]):
-            session.scenes.open(files, trusted=True)
+        for files in apart([Path(s).resolve() for s in scenes]):
+            try:
+                session.scenes.open(files, trusted=True)
+            except Clash:  # what the file leaves open is asked in the page, which shows both readings
+                session.more.setdefault("asking", []).append(files)
         return
     if session.scenes.restore():
         return

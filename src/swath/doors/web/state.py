@@ -40,6 +40,7 @@ def state(session: Session) -> dict[str, Any]:
         },
         "limits": {"upload_mb": LARGEST >> 20, "running": session.jobs.running, "waiting": session.jobs.waiting},
         "scenes": [scene.record() for scene in session.scenes.all()],
+        "asking": asking(session),
         "maps": [],
         "samples": [],
         "jobs": [session.job_record(job) for job in session.jobs.all()],
@@ -51,6 +52,13 @@ def state(session: Session) -> dict[str, Any]:
         else:
             record[name] = function(session)
     return dict(session.roots.hide(record))
+
+
+def asking(session: Session) -> list[list[str]]:
+    """Names of the scenes of the command line whose units have to be chosen before they open."""
+    there = [set(scene.paths) for scene in session.scenes.all()]
+    waiting = [files for files in session.more.get("asking", []) if set(files) not in there]
+    return [[session.roots.name(path) for path in files] for files in waiting]
 
 
 def encoders() -> list[dict[str, Any]]:
@@ -71,7 +79,8 @@ def routes(session: Session) -> list[Route]:
         opening = session.more.get("opening")  # set when what the command line named is open, or cannot be
         if opening is not None and not opening.is_set():
             await run_in_threadpool(opening.wait, WAIT)
-        return await run_in_threadpool(state, session)
+        record: dict[str, Any] = await run_in_threadpool(state, session)
+        return record
 
     async def whole(request: Request) -> Response:
         return answer(await told())
