@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_from_labels_to_a_judged_map_an_answer_and_files(page, tmp_path):
     page.keyboard.press("Enter")
     page.locator("#right").get_by_text("How this was got").wait_for(timeout=60_000)
     said = page.evaluate("() => document.querySelector('#right').innerText")
-    assert " ha" in said
+    assert re.search(r"\d\sha\b", said)  # hectares, after a narrow space
     assert "by rules, on this computer" in said
 
     page.get_by_role("button", name="Export", exact=True).click()

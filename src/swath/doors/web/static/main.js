@@ -266,6 +266,7 @@ async function begin() {
   api.listen();
   await url.start(app, scenes);
   header();
+  for (const names of said.asking ?? []) await app.openScene({ names });
 }
 
 begin().catch((fault) => console.error(fault));
