@@ -130,6 +130,8 @@ PAYLOADS: list[Payload] = [
     Payload("Zarr link", "pickle.zarr", b.zarr("pickle")),
     Payload("Zarr link", "nested.zarr", b.zarr("nested")),
     Payload("Zarr link", "references.json", b.references),
+    Payload("Zarr link", "archive.zarr", b.zarr("pickle"), how="archive"),
+    Payload("Zarr link", "linked.zarr", b.zarr("chunk"), how="archive"),
     *[Payload("HDF link", f"{how}.{end}", b.hdf(how)) for how in ("external", "relative", "storage", "virtual") for end in ("h5", "nc")],
     Payload("archive member", "up.zip", b.archive("../../../../../../../../{inner}/secret.tif")),
     Payload("archive member", "up.tar", b.archive("../../../../../../../../{inner}/secret.tif")),

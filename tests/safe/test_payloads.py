@@ -32,6 +32,8 @@ def calls(payload: Payload, name: str) -> list[tuple[str, dict[str, Any]]]:
         return [("map", {"scenes": ["scenes/a.tif"], "labels": name, "fast": True, "out": "results/map"})]
     if payload.how == "maps":
         return [("describe", {"maps": [name]})]
+    if payload.how == "archive":
+        return [("search", {"archive": name, "like": "1"})]
     if payload.how == "run":
         return [("again", {"run": name, "out": "results/again"})]
     return [("info", {"paths": [name]})]
@@ -85,6 +87,7 @@ def test_the_command_line_lets_nothing_out_with_safe(home: Home, command: Any, p
     words = {
         "labels": ["map", "scenes/a.tif", "--labels", name, "--fast", "--out", "results/cli"],
         "maps": ["describe", name],
+        "archive": ["search", name, "--like", "1"],
     }
     judged(home, [command([*words.get(payload.how, ["info", name]), "--safe"])], paths=True)
 
