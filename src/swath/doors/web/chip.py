@@ -104,6 +104,8 @@ def routes(session: Session) -> list[Route]:
 
     async def told(request: Request) -> Response:
         made = await run_in_threadpool(chip, session, dict(request.query_params))
-        return Response(made, media_type="image/webp", headers={"Cache-Control": "private, max-age=3600"})
+        # An id is a scene's for one run only: what does not name the content is asked for again.
+        kept = "private, max-age=3600" if "rev" in request.query_params else "no-store"
+        return Response(made, media_type="image/webp", headers={"Cache-Control": kept})
 
     return [Route("/api/chip", told, methods=["GET"])]

@@ -147,14 +147,16 @@ def _unit(band: Band) -> str:
 
 
 def stretched(shows: Sequence[Show], cube: xr.DataArray, dates: Sequence[int | None] = (None,)) -> list[Show]:
-    """The ways with `lo` and `hi`: 2 and 98 % of the scene over these dates, in steps that can be said; and `legend`."""
+    """The ways with `lo` and `hi`: 2 and 98 % of the scene, in steps that can be said; and `legend`.
+
+    Of several dates the middle one of each end counts: a date under clouds that nothing flags does not darken the others.
+    """
     from swath.cube.contract import bands_of
 
     own = bands_of(cube)
     looks = [_clear_look(cube, len(own), d) for d in list(dates)[:3]]
-    smallest = min(v.shape[1] * v.shape[2] for v in looks)
-    flat = np.concatenate([v.reshape(len(own), -1)[:, : max(smallest, 1)] for v in looks], axis=1)
-    return [_stretched(dict(s), flat, own, cube) for s in shows]
+    flats = [v.reshape(len(own), -1) for v in looks]
+    return [_stretched(dict(s), flats, own, cube) for s in shows]
 
 
 def _clear_look(cube: xr.DataArray, bands: int, date: int | None) -> np.ndarray:
@@ -175,11 +177,11 @@ def _clear_look(cube: xr.DataArray, bands: int, date: int | None) -> np.ndarray:
     return values
 
 
-def _stretched(show: Show, flat: np.ndarray, own: Sequence[Band], cube: xr.DataArray) -> Show:
+def _stretched(show: Show, flats: Sequence[np.ndarray], own: Sequence[Band], cube: xr.DataArray) -> Show:
     if "lo" not in show:
-        show["lo"], show["hi"] = _range(show, flat, own, cube)
+        show["lo"], show["hi"] = _range(show, flats, own, cube)
     if show["kind"] == "composite" and not _comparable(show, own, cube):
-        alone = [_range({**show, "bands": [name]}, flat, own, cube) for name in show["bands"]]
+        alone = [_range({**show, "bands": [name]}, flats, own, cube) for name in show["bands"]]
         if len(set(alone)) > 1:
             show["balance"] = [list(pair) for pair in alone]
             show["hint"] += ", each by its own range"
@@ -194,23 +196,28 @@ def _comparable(show: Show, own: Sequence[Band], cube: xr.DataArray) -> bool:
     return kinds <= {"reflectance", "toa_reflectance"} or cube.dtype == np.uint8
 
 
-def _range(show: Show, flat: np.ndarray, own: Sequence[Band], cube: xr.DataArray) -> tuple[float, float]:
+def _range(show: Show, flats: Sequence[np.ndarray], own: Sequence[Band], cube: xr.DataArray) -> tuple[float, float]:
     places = [i for i, b in enumerate(own) if b.name in show["bands"]]
-    if show["kind"] == "index":
-        from swath.cube.index import plan
-
-        some = flat[:, :: max(1, flat.shape[1] // _ENOUGH)]  # there are many indices, and percentiles need few pixels
-        values = plan(own, show["index"], dtype=str(cube.dtype))(some[None, :, :, None])[0, 0]
-    else:
+    if show["kind"] != "index":
         if cube.dtype == np.uint8 and all(own[p].quantity == "digital_number" for p in places):
             return 0.0, 255.0
         if all(own[p].quantity == "probability" for p in places):
             return 0.0, 1.0
-        values = flat[places]
-    seen = values[np.isfinite(values)]
-    if not seen.size:
+    ends = []
+    for flat in flats:
+        if show["kind"] == "index":
+            from swath.cube.index import plan
+
+            some = flat[:, :: max(1, flat.shape[1] // _ENOUGH)]  # many indices, and percentiles need few pixels
+            values = plan(own, show["index"], dtype=str(cube.dtype))(some[None, :, :, None])[0, 0]
+        else:
+            values = flat[places]
+        seen = values[np.isfinite(values)]
+        if seen.size:
+            ends.append(np.percentile(seen, [2, 98]))
+    if not ends:
         return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(seen, [2, 98]))
+    low, high = (float(v) for v in np.median(ends, axis=0))
     return nice(low, high)
 
 
