@@ -19,7 +19,7 @@ __all__ = ["opened"]
 
 SECONDS = 1.0
 """What opening spends on looking how clear the dates are; the rest is looked at afterwards."""
-_FORM = 4
+_FORM = 5
 
 
 Rest = Callable[[], list[float | None]]

@@ -191,9 +191,11 @@ def _stretched(show: Show, flats: Sequence[np.ndarray], own: Sequence[Band], cub
 
 
 def _comparable(show: Show, own: Sequence[Band], cube: xr.DataArray) -> bool:
-    """Whether equal numbers of the bands look equally bright: reflectance, and photos; not radiance, not backscatter."""
+    """Whether equal numbers of the bands look equally bright: reflectance of the surface, and photos; not radiance or
+    backscatter, nor what the top of the atmosphere sends back, where the air is blue.
+    """
     kinds = {b.quantity for b in own if b.name in show["bands"]}
-    return kinds <= {"reflectance", "toa_reflectance"} or cube.dtype == np.uint8
+    return kinds <= {"reflectance"} or cube.dtype == np.uint8
 
 
 def _range(show: Show, flats: Sequence[np.ndarray], own: Sequence[Band], cube: xr.DataArray) -> tuple[float, float]:
