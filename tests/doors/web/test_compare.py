@@ -178,3 +178,50 @@ def test_pictures_without_coordinates_are_compared_in_pixels(door: Any, make_sce
     layer = job["result"]["layers"][-1]
     z = first.view.levels
     assert door.get("/" + layer["tiles"].format(z=z, x=0, y=0), **{"class": "1"}).status_code == 200
+
+
+def test_a_comparison_of_files_runs_again_from_its_run_json(door: Any, stack: Any, tmp_path: Path) -> None:
+    import json
+
+    import swath
+
+    ask = {"scene": stack.id, "kind": "dates", "a": stack.dates[0], "b": stack.dates[1]}
+    job = door.done(door.post("/api/compare", ask))
+    assert job["state"] == "done", job["error"]
+    folder = door.session.folder / "compare" / str(job["result"]["id"])
+    record = json.loads((folder / "run.json").read_text("utf-8"))
+    assert [Path(p).name for p in record["arguments"]["scenes"]] == ["2019-06-01.tif", "2021-06-03.tif"]
+    assert not any("cannot run again" in note for note in job["result"]["card"]["notes"])
+    second = swath.again(folder, out=tmp_path / "twice")
+    assert "change.tif" in second.same
+    assert not second.different
+
+
+def test_a_date_of_two_files_is_compared_and_the_card_says_it_cannot_be_repeated(door: Any, pair: list[Path]) -> None:
+    import rasterio
+
+    halves = []
+    for path in pair:
+        with rasterio.open(path) as file:
+            for name, window in (("west", ((0, 96), (0, 48))), ("east", ((0, 96), (48, 96)))):
+                half = door.folder / f"{path.stem}_{name}.tif"
+                size = {"height": 96, "width": 48, "transform": file.window_transform(_cut(window))}
+                with rasterio.open(half, "w", **{**file.profile, **size, "tiled": False}) as made:
+                    made.write(file.read(window=window))
+                    made.update_tags(**file.tags())
+                    for band in file.indexes:
+                        made.set_band_description(band, file.descriptions[band - 1])
+                        made.update_tags(band, **file.tags(band))
+                halves.append(half)
+    scene = door.session.scenes.open(halves, trusted=True)
+    assert len(scene.dates) == 2
+    ask = {"scene": scene.id, "kind": "dates", "a": scene.dates[0], "b": scene.dates[1]}
+    job = door.done(door.post("/api/compare", ask))
+    assert job["state"] == "done", job["error"]
+    assert any("cannot run again: a date comes from several files" in n for n in job["result"]["card"]["notes"])
+
+
+def _cut(window: Any) -> Any:
+    from rasterio.windows import Window
+
+    return Window.from_slices(*window)

@@ -15,6 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 from swath.doors.web.answers import answer, body, text, whole
+from swath.doors.web.sides import arguments as between
+from swath.doors.web.sides import sides
 from swath.errors import GridError, LabelError, SwathError
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from swath.doors.web.scenes import OpenScene
     from swath.doors.web.session import Session
+    from swath.doors.web.sides import Side
     from swath.tools.change import ChangeResult
     from swath.tools.job import Progress
 
@@ -42,11 +45,15 @@ def compare(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
     """Queue the comparison; {"job", "compare": number}. Raises Missing, SwathError for what cannot be compared."""
     scene = session.scenes.get(text(given, "scene"))
     kind = text(given, "kind", "dates")
-    arguments: dict[str, Any]
+    arguments: dict[str, Any] = {}
+    pair: tuple[Side, Side] | None = None
     if kind == "maps":
         arguments, titles = _maps(session, scene, given)
     elif kind == "dates":
-        arguments, titles = _dates(session, scene, given)
+        first, second, titles = sides(session, scene, given)
+        pair = (first, second)
+        if given.get("index"):
+            arguments["index"] = text(given, "index", most=60)
     else:
         raise SwathError(rule="dates or maps are compared", got=kind[:20], remedy='kind "dates" or "maps"')
     number, folder = _folder(session)
@@ -67,12 +74,13 @@ def compare(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
             progress(done, max(1, total), _STAGES.get(what, what[:1].upper() + what[1:]))
 
         progress(0, 1, "Reading")
+        read, why = ({}, None) if pair is None else between(*pair)
         try:
-            found = swath.change(out=str(folder), progress=tell, simulated=scene.simulated, **arguments)
+            found = swath.change(out=str(folder), progress=tell, simulated=scene.simulated, **arguments, **read)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return told(session, scene, number, folder, found, titles)
+        return told(session, scene, number, folder, found, titles, [] if why is None else [why])
 
     try:
         return {**session.job("compare", carried, {}), "compare": number}
@@ -90,55 +98,6 @@ def _folder(session: Session) -> tuple[int, Path]:
         number = max(taken, default=0) + 1
         (home / str(number)).mkdir()
     return number, home / str(number)
-
-
-def _options(scene: OpenScene) -> dict[str, Any]:
-    found: dict[str, Any] = {k: v for k, v in scene.options.items() if k in ("offset", "scale", "sensor")}
-    return {**found, "safe": not scene.trusted}
-
-
-def _dates(session: Session, scene: OpenScene, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, str]]:
-    """Arguments of `change` for two dates of a scene, or one of another scene, and what each side is called."""
-    index = given.get("index")
-    asked: dict[str, Any] = {"index": text(given, "index", most=60)} if index else {}
-    other = given.get("other")
-    if other:
-        second = session.scenes.get(text(given, "other"))
-        cubes = [_one(scene, given.get("a")), _one(second, given.get("b"))]
-        names = (_called(scene, given.get("a")), _called(second, given.get("b")))
-        alone = all(len(s.paths) == 1 and len(s.dates) <= 1 for s in (scene, second))
-        if alone and scene.options == second.options and scene.trusted == second.trusted:
-            return {"scenes": [str(scene.paths[0]), str(second.paths[0])], **_options(scene), **asked}, names
-        return {"scenes": cubes, **asked}, names
-    if len(scene.dates) < 2:
-        raise SwathError(
-            rule="change is told between two dates",
-            got="a scene of one date" if scene.dates else "a scene without dates",
-            remedy="open the other date too, or compare two maps",
-        )
-    places = [scene.date(text(given, side)) for side in ("a", "b")]
-    if places[0] == places[1]:
-        raise SwathError(rule="two dates are compared", got="the same twice", remedy="choose another for B")
-    names = (scene.dates[places[0] or 0], scene.dates[places[1] or 0])
-    days = [name for name in names if len(name) == 10]
-    if len(scene.paths) == 1 and len(days) == 2 and len({d[:10] for d in scene.dates}) == len(scene.dates):
-        return {"scenes": [str(scene.paths[0])], "at": days, **_options(scene), **asked}, names
-    return {"scenes": [_one(scene, name) for name in names], **asked}, names
-
-
-def _one(scene: OpenScene, date: Any) -> Any:
-    """The scene's cube at one date."""
-    if not scene.dates:
-        return scene.cube
-    at = scene.date(None if date is None else str(date)) or 0
-    return scene.cube.isel(time=[at])
-
-
-def _called(scene: OpenScene, date: Any) -> str:
-    if not scene.dates:
-        return scene.name
-    at = scene.date(None if date is None else str(date)) or 0
-    return f"{scene.name}, {scene.dates[at]}"
 
 
 def _maps(session: Session, scene: OpenScene, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, str]]:
@@ -211,9 +170,15 @@ def _window(scene: OpenScene, window: Any, folder: Path) -> Path | None:
 
 
 def told(
-    session: Session, scene: OpenScene, number: int, folder: Path, found: ChangeResult, titles: Sequence[str]
+    session: Session,
+    scene: OpenScene,
+    number: int,
+    folder: Path,
+    found: ChangeResult,
+    titles: Sequence[str],
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The job's result: layers over the scene, the card, files."""
+    """The job's result: layers over the scene, the card, files. notes: sentences beside those of the run."""
     there = {t["code"] for t in found.transitions if t["mapped"]}
     colours = _colours(session, scene, folder)
     layers = _layers(session, scene, number, folder, there, colours)
@@ -222,7 +187,9 @@ def told(
         for name, file in (("report", "report.html"), ("run", "run.json"), ("areas", "transitions.csv"))
         if (folder / file).exists()
     }
-    return {"id": number, "layers": layers, "card": card_of(folder, found, titles, colours), "files": files}
+    card = card_of(folder, found, titles, colours)
+    card["notes"] += notes
+    return {"id": number, "layers": layers, "card": card, "files": files}
 
 
 def _layers(
