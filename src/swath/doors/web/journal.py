@@ -6,19 +6,20 @@ the lines say in their order: an operation counts once, what was deleted stays d
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from swath.cube.blocks import fsync_folder, refuse
+from swath.doors.web import appended
 from swath.errors import LabelError
 
 __all__ = ["MOST_CLASSES", "MOST_LABELS", "MOST_OPS", "MOST_PLACES", "Journal", "State", "geometry_of"]
@@ -251,19 +252,8 @@ class Journal:
     def _write(self, new: list[Record]) -> None:
         when = round(time.time(), 3)
         data = b"".join(_line({**op, "at": when}) for op in new)
-        made = not self.path.exists()
         try:
-            with open(self.path, "ab") as file:
-                try:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                except OSError:
-                    with contextlib.suppress(OSError):
-                        os.truncate(self.path, self._at)
-                    raise
-            if made:
-                fsync_folder(self.path.parent)
+            appended.append(self.path, data, self._at)
         except OSError as error:
             raise refuse(error, self.path) from error
         for op in new:
@@ -300,13 +290,9 @@ class Journal:
 
     def _mend(self, data: bytes, bad: bytes) -> None:
         """Lines that say nothing go into a file beside; the journal keeps the others."""
-        aside = self.path.with_suffix(".torn")
         whole = b"".join(line for line in data.splitlines(keepends=True) if _parsed(line) is not None)
         try:
-            with open(aside, "ab") as file:
-                file.write(bad if bad.endswith(b"\n") else bad + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            aside = appended.put_aside(self.path, bad)
             if data.startswith(whole):
                 os.truncate(self.path, self._at + len(whole))
             else:
@@ -324,21 +310,8 @@ class Journal:
         self.kept = aside
         self._at = self.path.stat().st_size
 
-    @contextlib.contextmanager
-    def _held(self) -> Iterator[None]:
-        """This thread alone, and where the system can lock files this process alone."""
-        with self._lock:
-            try:
-                import fcntl
-            except ImportError:  # not on Windows
-                yield
-                return
-            if not self.path.parent.is_dir():
-                yield
-                return
-            with open(self.path.with_suffix(".lock"), "ab") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield
+    def _held(self) -> AbstractContextManager[None]:
+        return appended.alone(self.path, self._lock)
 
 
 def _line(op: Record) -> bytes:

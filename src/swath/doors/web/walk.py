@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from swath.cube.blocks import fsync_folder, refuse
+from swath.doors.web import appended
 from swath.doors.web.answers import Clash, Missing
 from swath.errors import DesignError, SwathError
 
@@ -205,19 +206,8 @@ class Walk:
         """Append one line and wait until it is on the disk."""
         data = (json.dumps({**line, "at": _now()}, ensure_ascii=False, allow_nan=False) + "\n").encode()
         try:
-            fresh = not self.path.exists()
             self._cut()
-            with open(self.path, "ab") as file:
-                try:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                except OSError:
-                    with contextlib.suppress(OSError):
-                        os.truncate(self.path, self._at)
-                    raise
-            if fresh:
-                fsync_folder(self.folder)
+            appended.append(self.path, data, self._at)
         except OSError as error:
             raise refuse(error, self.path) from error
         self._take(line)
@@ -230,10 +220,7 @@ class Walk:
         with open(self.path, "rb") as file:
             file.seek(self._at)
             rest = file.read()
-        with open(self.folder / "answers.torn", "ab") as file:
-            file.write(rest if rest.endswith(b"\n") else rest + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        appended.put_aside(self.path, rest)
         os.truncate(self.path, self._at)
 
     def _take(self, line: Mapping[str, Any]) -> None:
@@ -266,18 +253,10 @@ class Walk:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        """This thread alone, and where the system can lock files this process alone; what others wrote is read first."""
-        with self._lock:
-            try:
-                import fcntl
-            except ImportError:  # not on Windows
-                self._read()
-                yield
-                return
-            with open(self.folder / "answers.lock", "ab") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                self._read()
-                yield
+        """Alone with the answers; what others wrote is read first."""
+        with appended.alone(self.path, self._lock):
+            self._read()
+            yield
 
 
 def truth(walk: Walk, out: Path) -> Path:
