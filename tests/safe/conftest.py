@@ -109,7 +109,7 @@ def mcp(home: Home) -> Door:
 def page(home: Home) -> Iterator[Any]:
     """A browser with its cookie, on a server over the root."""
     pytest.importorskip("starlette")
-    pytest.importorskip("httpx")
+    pytest.importorskip("httpx2")
     from starlette.testclient import TestClient
 
     from swath.doors.web.app import guarded

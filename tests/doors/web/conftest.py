@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("starlette")
-pytest.importorskip("httpx")
+pytest.importorskip("httpx2")
 
 HOST = "127.0.0.1:8321"
 
