@@ -143,6 +143,14 @@ def test_a_server_that_goes_away_is_told_and_met_again(scene, explore, open_page
     page.get_by_role("heading", name="Spectrum").wait_for()
 
 
+def test_a_file_that_does_not_open_is_told_in_the_page_while_the_others_open(scene, explore, open_page, tmp_path):
+    (tmp_path / "broken.tif").write_bytes(b"II*\x00nothing")
+    page = open_page(explore(scene, tmp_path / "broken.tif"))
+    hands.ready(page)
+    page.locator("#bar").get_by_text("broken.tif").wait_for()
+    assert str(tmp_path) not in page.locator("#bar").inner_text()
+
+
 def test_without_webgl_the_map_is_a_picture_that_moves(browser, scene, explore):
     explorer = explore(scene)
     made = browser.browser_type.launch(

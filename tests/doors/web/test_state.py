@@ -44,7 +44,7 @@ def test_the_page_waits_for_the_scene_that_is_being_opened(door):
     assert opening.problem is None
 
 
-def test_what_cannot_be_opened_late_is_told_on_the_terminal(door, capsys):
+def test_what_cannot_be_opened_late_is_told_on_the_terminal_and_in_the_page(door, capsys):
     from swath.doors.web.serve import _Opening
 
     door.session.more["serving"] = True
@@ -53,10 +53,38 @@ def test_what_cannot_be_opened_late_is_told_on_the_terminal(door, capsys):
     opening.run()
     assert opening.problem is not None
     assert capsys.readouterr().err.count("\n") == 1
-    assert door.get("/api/state").json()["scenes"] == []
+    state = door.get("/api/state").json()
+    assert state["scenes"] == []
+    assert len(state["refused"]) == 1
 
 
 def test_the_lists_of_the_state_can_be_asked_for_one_by_one(opened):
     whole = opened.get("/api/state").json()
     for name in ("scenes", "maps", "samples", "jobs"):
         assert opened.get(f"/api/{name}").json() == {name: whole[name]}
+
+
+def test_a_page_is_told_of_the_scenes_that_do_not_open_while_the_others_do(door, capsys):
+    from swath.doors.web.serve import _Opening
+
+    (door.folder / "bad.tif").write_bytes(b"nothing")
+    opening = _Opening(door.session, [str(door.folder / "bad.tif"), str(door.folder / "field.tif")])
+    opening.run()
+    assert opening.problem is None
+    state = door.get("/api/state").json()
+    assert [s["name"] for s in state["scenes"]] == ["field"]
+    (said,) = state["refused"]
+    assert set(said) == {"rule", "got", "remedy"}
+    assert str(door.folder) not in str(said)
+
+
+def test_a_fault_while_opening_is_told_without_its_words(door, monkeypatch):
+    from swath.doors.web import serve
+
+    def broken(session, scenes):
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(serve, "_open", broken)
+    serve._Opening(door.session, ["field.tif"]).run()
+    (said,) = door.get("/api/state").json()["refused"]
+    assert said["got"] == "ZeroDivisionError"

@@ -130,12 +130,28 @@ class _Opening(threading.Thread):
     def run(self) -> None:
         try:
             _open(self.session, self.scenes)
-        except Exception as error:  # told by who waits, or here when nobody does any more
+        except Exception as error:  # told by who waits, or in the page and here when nobody does any more
             self.problem = error
-            if self.session.more.get("serving"):
-                _refuse(str(error) if isinstance(error, SwathError) else f"{type(error).__name__} while opening")
+            _not_opened(self.session, error)
         finally:
             self.session.more["opening"].set()
+            self.session.events.send("scenes", {"state": "opened"})  # to pages that waited no longer
+
+
+def _not_opened(session: Any, error: Exception) -> None:
+    """Say of a scene of the command line that it does not open: in the page, and here when the link has been printed."""
+    from swath.doors.web.answers import error_record
+
+    if not isinstance(error, SwathError):
+        import logging
+
+        logging.getLogger("swath.cube").warning("a scene of the command line does not open", exc_info=error)
+        error = SwathError(
+            rule="what is named on the command line can be opened", got=type(error).__name__, remedy="try another file"
+        )
+    session.more.setdefault("refused", []).append(error_record(error))
+    if session.more.get("serving"):
+        _refuse(str(error))
 
 
 def _roots(asked: argparse.Namespace, workspace: Path) -> list[Path]:
@@ -197,18 +213,29 @@ def _log(path: Path) -> Iterator[None]:
 
 
 def _open(session: Any, scenes: Sequence[str]) -> None:
-    """Open what was named; else what was open last time in this workspace; else the demo scene."""
+    """Open what was named; else what was open last time in this workspace; else the demo scene.
+
+    One of several that does not open is told of, and the others open. Raises SwathError where none does.
+    """
     from swath.doors.web.answers import Clash
     from swath.doors.web.apart import apart
     from swath.doors.web.demos import open_demo
     from swath.errors import ExtraError
 
     if scenes:
-        for files in apart([Path(s).resolve() for s in scenes]):
+        problems: list[Exception] = []
+        groups = apart([Path(s).resolve() for s in scenes])
+        for files in groups:
             try:
                 session.scenes.open(files, trusted=True)
             except Clash:  # what the file leaves open is asked in the page, which shows both readings
                 session.more.setdefault("asking", []).append(files)
+            except Exception as error:
+                problems.append(error)
+        if len(problems) == len(groups):
+            raise problems[0]
+        for error in problems:
+            _not_opened(session, error)
         return
     if session.scenes.restore():
         return

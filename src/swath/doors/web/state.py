@@ -41,6 +41,7 @@ def state(session: Session) -> dict[str, Any]:
         "limits": {"upload_mb": LARGEST >> 20, "running": session.jobs.running, "waiting": session.jobs.waiting},
         "scenes": [scene.record() for scene in session.scenes.all()],
         "asking": asking(session),
+        "refused": session.more.get("refused", []),
         "maps": [],
         "samples": [],
         "jobs": [session.job_record(job) for job in session.jobs.all()],

@@ -1,5 +1,6 @@
 // No scene yet: the card in the middle, the list of files, upload by choosing or dropping.
 
+import { Refused } from "./api.js";
 import { el, fill, icon } from "./dom.js";
 
 const MOST = 200;
@@ -17,10 +18,11 @@ export function start(app) {
   const card = el("div", { class: "card" });
   host.append(card);
 
+  let spoken = null;
   function note(...nodes) {
-    card.querySelector(".note")?.remove();
+    spoken?.remove();
     const text = nodes.flat().filter(Boolean);
-    if (text.length) card.append(el("div", { class: "note", role: "status" }, text));
+    if (text.length) card.append((spoken = el("div", { class: "note", role: "status" }, text)));
   }
 
   function units(fault, again) {
@@ -28,8 +30,27 @@ export function start(app) {
     return choices.map((choice) => el("button", { type: "button", class: "ghost line", onclick: () => again(choice.options) }, choice.label));
   }
 
+  /** Where words go: on the card, or in the bar when a scene lies over it. */
+  const told = () => (store.state.phase === "empty" ? note : (...nodes) => panel.warn("open", nodes.flat().filter(Boolean).length ? nodes.flat() : null, { close: true }));
+
+  /** What the command line named and could not be opened is told once; what has to be chosen for it is asked, one by one. */
+  const known = new Set();
+  app.pending = async ({ refused = [], asking = [] }) => {
+    const fresh = refused.map((one) => new Refused(400, one)).filter((fault) => !known.has(fault.message));
+    for (const fault of fresh) known.add(fault.message);
+    if (fresh.length) {
+      const lines = fresh.map((fault) => el("div", {}, panel.refusal(fault)));
+      if (store.state.phase === "empty") card.append(el("div", { class: "note", role: "status" }, lines));
+      else panel.warn("refused", lines, { close: true });
+    }
+    const names = asking.find((one) => !known.has(one.join("\n")));
+    if (!names) return;
+    known.add(names.join("\n"));
+    await app.openScene({ names });
+  };
+
   /** Open by names or the demo; what the file leaves open (units) is asked. */
-  app.openScene = async (body, say = note) => {
+  app.openScene = async (body, say = told()) => {
     say(words.opening(body.demo ? "the demo scene" : body.names.join(", ")));
     try {
       const record = await api.post("api/scenes", body);
@@ -39,7 +60,7 @@ export function start(app) {
       return shown;
     } catch (fault) {
       const choices = fault.more?.choices || [];
-      if (choices.length && app.scenes?.readings) say(panel.refusal(fault), app.scenes.readings(choices, body, say));
+      if (choices.length && app.scenes?.readings) say(panel.refusal({ rule: fault.rule, got: fault.got, remedy: app.words.scenes.chooseReading }), app.scenes.readings(choices, body, say));
       else say(panel.refusal(fault), el("div", { class: "pair" }, units(fault, (options) => app.openScene({ ...body, options }, say))));
       return null;
     }
@@ -122,8 +143,7 @@ export function start(app) {
     event.preventDefault();
     end();
     const file = event.dataTransfer.files[0];
-    const say = store.state.phase === "empty" ? note : (...nodes) => panel.warn("open", nodes.flat().length ? nodes : null, { close: true });
-    if (file) app.uploadScene(file, say);
+    if (file) app.uploadScene(file, told());
   });
 
   first();

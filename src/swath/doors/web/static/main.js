@@ -193,13 +193,15 @@ function connection() {
 
 /** What there is now: other tabs open scenes, and a restarted server gives them new ids. */
 async function reread() {
-  const { scenes = [], maps = [], samples = [], jobs = [] } = await api.get("api/state");
+  const said = await api.get("api/state");
+  const { scenes = [], maps = [], samples = [], jobs = [] } = said;
   store.set({ scenes, maps, samples, jobs: Object.fromEntries(jobs.map((job) => [job.id, job])) });
   const { scene, phase } = store.state;
   if (!scene) {
     if (phase === "empty" && scenes.length) await app.restore();
-    return;
+    return void (await app.pending(said));
   }
+  await app.pending(said);
   const same = scenes.find((other) => other.key === scene.key);
   if (same && (same.id !== scene.id || same.rev !== scene.rev)) await app.restore();
   if (same || phase !== "ready") return;
@@ -266,7 +268,7 @@ async function begin() {
   api.listen();
   await url.start(app, scenes);
   header();
-  for (const names of said.asking ?? []) await app.openScene({ names });
+  await app.pending(said);
 }
 
 begin().catch((fault) => console.error(fault));
