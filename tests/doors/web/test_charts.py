@@ -88,3 +88,16 @@ def test_images_are_asked_for_as_they_are_shown(run: Any) -> None:
     assert three == {"bands": ["B3", "B2", "B1"], "date": None}
     gone = run(f'{ask}({scene}, {{show: "bands:B9,B2,B1", date: null, stretch: null}})', "layers")
     assert gone["show"] == "rgb"
+
+
+def test_a_temperature_is_told_beside_the_spectrum_of_reflectance(run: Any) -> None:
+    bands = [("B4", 655, 0.05, "reflectance"), ("B5", 865, 0.35, "reflectance"), ("ST", 10900, 310.76, "K")]
+    values = json.dumps([{"band": b, "nm": nm, "value": v, "unit": u} for b, nm, v, u in bands])
+    found = run(f"[all.besides({values}), all.besides({values}.slice(0, 2)), all.isFew({values})]", "spectrum")
+    assert found == ["ST 311\u2009K", "", False]
+
+
+def test_a_projection_without_a_name_is_called_by_its_method(run: Any) -> None:
+    wkt = 'PROJCRS["unnamed",BASEGEOGCRS["Unknown"],CONVERSION["unnamed",METHOD["Sinusoidal"]]]'
+    assert run(f"all.crsName({json.dumps(wkt)})", "measure") == "Sinusoidal"
+    assert run('all.crsName("EPSG:32633")', "measure") == "EPSG:32633"

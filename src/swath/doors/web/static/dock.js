@@ -1,7 +1,7 @@
 // The dock: the spectrum of a clicked place, kept spectra beside it, as a chart, a table or CSV.
 import { copy, csv, glyph, mark, number, SHAPES } from "./chart.js";
 import { el, fill, iconButton, svg } from "./dom.js";
-import { asBlocks, asTable, colour, decimalsOf, drawSpectrum, isFew, placeOf, snapped, unitOf } from "./spectrum.js";
+import { asBlocks, asTable, besides, colour, decimalsOf, drawSpectrum, isFew, placeOf, snapped, unitOf } from "./spectrum.js";
 import { foot, TABLE, takeTurns } from "./strip.js";
 import { fromScene } from "./url.js";
 import { words } from "./words.js";
@@ -42,7 +42,7 @@ export function start(app) {
     const { point } = state;
     const few = Boolean(point) && isFew(point.values);
     title.textContent = few ? say.values : say.title;
-    remark.textContent = point && !few ? unitOf(point.values) : "";
+    remark.textContent = point && !few ? about(point) : "";
     sizes();
     const drawn = point && point.values.some((one) => one.value !== null);
     const listing = state.table || few;
@@ -58,6 +58,9 @@ export function start(app) {
     else if (listing) scroll.replaceChildren(asTable(point, { few, pins: state.pins }));
     else paint();
   }
+
+  /** The unit of the axis, and what has another one. */
+  const about = (point) => [unitOf(point.values), besides(point.values)].filter(Boolean).join(" \u00b7 ");
 
   function paint() {
     state.at = drawSpectrum(chart, state.point, { pins: state.pins, band: state.band }) ?? state.at;
@@ -120,7 +123,7 @@ export function start(app) {
     if (live) live.textContent = words_;
     remark.textContent = words_;
     clearTimeout(state.said);
-    state.said = setTimeout(() => state.point && (remark.textContent = unitOf(state.point.values)), 2500);
+    state.said = setTimeout(() => state.point && (remark.textContent = about(state.point)), 2500);
   }
 
   /** Rings of the polygons that are drawn, as columns and rows of the view. */

@@ -58,7 +58,11 @@ export function lonlat({ lonlat: lattice, width, height }, col, row) {
 }
 
 /** "EPSG:32718", or the name in the text of a CRS without a number. */
-export const crsName = (crs) => (crs.length < 24 ? crs : (crs.match(/"([^"]+)"/)?.[1] || crs).slice(0, 32));
+export function crsName(crs) {
+  if (crs.length < 24) return crs;
+  const names = [/"([^"]+)"/, /CONVERSION\["([^"]+)"/, /METHOD\["([^"]+)"/].map((part) => crs.match(part)?.[1]);
+  return (names.find((name) => name && !/^(unnamed|unknown|undefined|custom)$/i.test(name)) ?? "own projection").slice(0, 32);
+}
 
 /** 38.87 with "NS" as "38.87° N". */
 export const degrees = (value, digits, letters) => `${Math.abs(value).toFixed(digits)}° ${value < 0 ? letters[1] : letters[0]}`;

@@ -24,9 +24,23 @@ export function unitOf(values) {
   return say.unit(best);
 }
 
+/** The bands of the unit that most have: a temperature has no place on an axis of reflectance. */
+function alike(values) {
+  const own = values.filter((one) => say.unit(one.unit ?? "") === unitOf(values));
+  return own.length >= 2 ? own : values;
+}
+
+/** What the chart leaves out, as text: "ST_B10 311 K". */
+export function besides(values) {
+  const { waves, bands } = bandsOf(values);
+  if (!waves) return "";
+  const left = values.filter((one) => !bands.includes(one) && Number.isFinite(one.nm) && Number.isFinite(one.value));
+  return left.map((one) => `${one.band} ${number(one.value, decimalsOf([one], 1))}\u2009${say.unit(one.unit)}`).join(", ");
+}
+
 /** Bands as they lie on the axis: by wavelength where at least two have one, else as names side by side. */
-export function bandsOf(values) {
-  const known = values.filter((one) => Number.isFinite(one.nm));
+function bandsOf(values) {
+  const known = alike(values.filter((one) => Number.isFinite(one.nm)));
   if (known.length >= 2) return { waves: true, bands: [...known].sort((a, b) => a.nm - b.nm) };
   return { waves: false, bands: values };
 }
@@ -100,7 +114,7 @@ export function drawSpectrum(chart, point, { pins = [], band: chosen = null } = 
     for (const p of points) if (p) parts.push(svg("circle", { class: "point", cx: p[0].toFixed(1), cy: p[1].toFixed(1), r: 2.4 }));
   }
   const band = snapped(bands, chosen);
-  if (band) parts.push(...reading(band, x(waves ? band.nm : band.i), y(band.value), box, decimalsOf(point.values)));
+  if (band) parts.push(...reading(band, x(waves ? band.nm : band.i), y(band.value), box, decimalsOf(bands)));
   fill(chart, parts);
   chart.setAttribute("aria-label", alternative(point, bands, waves));
   return { x, bands, waves };
@@ -183,9 +197,10 @@ export function asBlocks(point) {
 /** The values as a table, kept spectra in columns of their own. */
 export function asTable(point, { few = false, pins = [] } = {}) {
   const { waves } = bandsOf(point.values);
-  const shared = Math.min(4, decimalsOf(point.values) && decimalsOf(point.values) + 1);
+  const shared = Math.min(4, decimalsOf(alike(point.values)) && decimalsOf(alike(point.values)) + 1);
   const decimals = (value) => (few ? decimalsOf([{ value }]) : shared);
-  const unit = (one) => (few && say.unit(one.unit) ? `\u2009${say.unit(one.unit)}` : "");
+  const mixed = new Set(point.values.map((one) => one.unit ?? "")).size > 1;
+  const unit = (one) => ((few || mixed) && say.unit(one.unit) ? `\u2009${say.unit(one.unit)}` : "");
   const told = (one) => (one?.value === null || one?.value === undefined ? say.none : number(one.value, decimals(one.value)) + unit(one));
   const heads = [say.band, ...(waves ? [say.wavelength] : []), say.value, ...pins.map((one) => one.name)];
   const rows = point.values.map((one) => [
