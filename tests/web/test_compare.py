@@ -86,3 +86,25 @@ def test_one_date_is_swiped_against_another_way_to_show_it(scene: Any, explore: 
     page.get_by_label("Side B").select_option(label="Greenness (NDVI)")
     until(page, "() => Boolean(window.swath.compare.swipe.map?.areTilesLoaded())")
     page.keyboard.press("Escape")
+
+
+def test_what_changed_is_shown_again_after_a_restart(dates: Any, explore: Any, open_page: Any) -> None:
+    first = explore(*dates)
+    page = open_page(first)
+    ready(page)
+    page.keyboard.press("c")
+    page.get_by_role("button", name="What changed?").click()
+    page.locator("#right[data-panel=compare]").wait_for(timeout=120_000)
+    card = page.locator("#right").inner_text()
+    page.context.close()
+    first.stop()
+    page = open_page(explore(*dates))
+    ready(page)
+    assert not page.locator("#right[data-panel=compare]").is_visible()
+    page.keyboard.press("c")
+    page.locator("#right[data-panel=compare]").wait_for()
+    assert page.locator("#right").inner_text() == card
+    until(page, "() => window.swath.layers.list().some(l => l.kind === 'change' && l.on)")
+    page.keyboard.press("m")
+    page.keyboard.press("c")
+    page.locator("#right[data-panel=compare]").wait_for()

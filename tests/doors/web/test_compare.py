@@ -225,3 +225,33 @@ def _cut(window: Any) -> Any:
     from rasterio.windows import Window
 
     return Window.from_slices(*window)
+
+
+def test_a_comparison_is_there_again_after_a_restart(door: Any, stack: Any, pair: list[Path]) -> None:
+    from starlette.testclient import TestClient
+
+    from swath.doors.web.app import build
+    from swath.doors.web.session import start
+
+    ask = {"scene": stack.id, "kind": "dates", "a": stack.dates[0], "b": stack.dates[1], "index": "NDVI"}
+    told = door.done(door.post("/api/compare", ask))["result"]
+    assert [c["n"] for c in door.get("/api/state").json()["compares"]] == [told["id"]]
+    second = start([door.folder], door.session.folder)
+    client = TestClient(build(second))
+    assert client.get("/api/state").json()["compares"] == []  # its scene is not open
+    second.scenes.open([door.folder / "field.tif"], trusted=True)
+    scene = second.scenes.open(pair, trusted=True)
+    listed = client.get("/api/state").json()["compares"]
+    assert [(c["n"], c["scene"], c["a"], c["b"]) for c in listed] == [(told["id"], scene.id, *stack.dates)]
+    assert client.get("/api/compares").json() == {"compares": listed}
+    found = client.get(f"/api/compares/{told['id']}").json()
+    assert found["card"] == told["card"]
+    assert [layer["id"] for layer in found["layers"]] == [layer["id"] for layer in told["layers"]]
+    assert {layer["scene"] for layer in found["layers"]} == {scene.id}
+    tile = found["layers"][0]["tiles"].format(z=scene.view.levels, x=0, y=0)
+    assert client.get("/" + tile).status_code == 200
+    assert client.get("/" + found["files"]["report"]["href"]).status_code == 200
+    for word in ("99", "0x1", "../1", "9" * 20):
+        assert client.get(f"/api/compares/{word}").status_code == 404
+    (second.folder / "compare" / str(told["id"]) / "compare.json").write_text('{"key": []}', "utf-8")
+    assert client.get("/api/state").json()["compares"] == []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
+from swath.doors.web import compared
 from swath.doors.web.answers import answer, body, text, whole
 from swath.doors.web.sides import arguments as between
 from swath.doors.web.sides import sides
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from swath.tools.change import ChangeResult
     from swath.tools.job import Progress
 
-__all__ = ["card_of", "compare", "routes"]
+__all__ = ["card_of", "colours_of", "compare", "lay", "routes"]
 
 ROWS = 20
 """Kinds of change in the card; the rest stand in the report."""
@@ -80,7 +81,7 @@ def compare(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return told(session, scene, number, folder, found, titles, [] if why is None else [why])
+        return told(session, scene, number, folder, found, titles, given, [] if why is None else [why])
 
     try:
         return {**session.job("compare", carried, {}), "compare": number}
@@ -176,23 +177,20 @@ def told(
     folder: Path,
     found: ChangeResult,
     titles: Sequence[str],
+    given: Mapping[str, Any],
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The job's result: layers over the scene, the card, files. notes: sentences beside those of the run."""
     there = {t["code"] for t in found.transitions if t["mapped"]}
-    colours = _colours(session, scene, folder)
-    layers = _layers(session, scene, number, folder, there, colours)
-    files = {
-        name: session.files.give(folder / file)
-        for name, file in (("report", "report.html"), ("run", "run.json"), ("areas", "transitions.csv"))
-        if (folder / file).exists()
-    }
+    colours = colours_of(session, scene, folder)
+    layers = lay(session, scene, number, folder, there, colours)
     card = card_of(folder, found, titles, colours)
     card["notes"] += notes
-    return {"id": number, "layers": layers, "card": card, "files": files}
+    compared.keep(folder, scene, given, card, there)
+    return {"id": number, "layers": layers, "card": card, "files": compared.files_of(session, folder)}
 
 
-def _layers(
+def lay(
     session: Session,
     scene: OpenScene,
     number: int,
@@ -226,7 +224,7 @@ def _layers(
     return [session.layers.add(f"c{number}.{name}", raster) for name, raster in made]
 
 
-def _colours(session: Session, scene: OpenScene, folder: Path) -> dict[int, tuple[str, str]]:
+def colours_of(session: Session, scene: OpenScene, folder: Path) -> dict[int, tuple[str, str]]:
     """{code: (name, colour)} of change.tif: of what came tinted by what was, in the page's own colours of classes."""
     import rasterio
 
@@ -331,10 +329,10 @@ def _row(kind: Mapping[str, Any], unit: str, colours: Mapping[int, tuple[str, st
 
 
 def routes(session: Session) -> list[Route]:
-    """`POST api/compare`."""
+    """`POST api/compare`, `GET api/compares/{n}`."""
 
     async def start(request: Request) -> Response:
         given = await body(request)
         return answer(await run_in_threadpool(compare, session, given), 202)
 
-    return [Route("/api/compare", start, methods=["POST"])]
+    return [Route("/api/compare", start, methods=["POST"]), *compared.routes(session)]

@@ -12,7 +12,7 @@ const TURN = "M3.5 5.5h9L10 3M12.5 10.5h-9L6 13";
 export function start(app) {
   const { store, view, keys, api, panel } = app;
   const say = words.compare;
-  const state = { a: null, b: null, scene: null, groups: [], swipe: true, how: "any", run: null, job: null, result: null, hidden: new Map(), laid: null, asked: 0, date: null };
+  const state = { a: null, b: null, scene: null, groups: [], swipe: true, how: "any", run: null, job: null, result: null, hidden: new Map(), laid: null, asked: 0, date: null, last: null };
   const swipe = makeSwipe(app, say, (share) => store.set({ compare: { ...store.state.compare, swipe: share } }));
 
   const section = app.left.section("compare", { title: say.title, order: 12, icons: [el("button", { type: "button", class: "ghost square", "aria-label": say.turn, title: say.turn, onclick: () => turn() }, glyph(TURN))] });
@@ -202,6 +202,13 @@ export function start(app) {
   }
 
   function told(result) {
+    state.last = store.state.scene.id;
+    laidOut(result);
+    panel.say(say.done(changeCard.sentence(result.card)));
+  }
+
+  /** Show a comparison: its layers, its card. */
+  function laidOut(result) {
     for (const layer of app.layers.list()) if (/^c\d+\./.test(layer.id)) app.layers.remove(layer.id);
     state.result = result;
     state.swipe = false;
@@ -210,7 +217,23 @@ export function start(app) {
     for (const layer of [...result.layers].reverse()) app.layers.add(layer);
     app.layers.pick(result.layers.find((layer) => layer.on)?.id ?? result.layers[0].id);
     card();
-    panel.say(say.done(changeCard.sentence(result.card)));
+  }
+
+  /** The scene's last comparison, made before the page was opened, is shown when Compare is first entered. */
+  async function again() {
+    const { scene } = store.state;
+    if (state.last === scene.id) return;
+    state.last = scene.id;
+    const { compares } = await api.get("api/compares");
+    const last = compares.filter((one) => one.scene === scene.id).at(-1);
+    if (!last) return;
+    const result = await api.get(`api/compares/${last.n}`);
+    if (!active() || store.state.scene?.id !== scene.id || state.result || state.run) return;
+    const all = new Set(state.groups.flatMap((group) => group.sides.map((one) => one.key)));
+    const sides = ["a", "b"].map((name) => `${last.kind === "maps" ? "map" : "date"}:${last[name]}`);
+    if (sides.every((one) => all.has(one))) [state.a, state.b] = sides;
+    sync();
+    laidOut(result);
   }
 
   function card() {
@@ -233,6 +256,7 @@ export function start(app) {
     if (state.scene !== scene.id || !keys_.has(state.a) || !keys_.has(state.b)) Object.assign(state, usual(app, state.groups), { scene: scene.id });
     sync();
     if (state.result && !panel.id) card();
+    else if (!state.result) again().catch(app.refused);
   }
 
   function leave() {
@@ -258,7 +282,7 @@ export function start(app) {
   store.on("scene", () => {
     swipe.reset();
     state.hidden.clear();
-    Object.assign(state, { result: null, a: null, b: null, laid: null });
+    Object.assign(state, { result: null, a: null, b: null, laid: null, last: null });
     panel.close("compare");
     if (active()) enter();
     else draw();
