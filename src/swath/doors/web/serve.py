@@ -234,8 +234,8 @@ def _open(session: Any, scenes: Sequence[str]) -> None:
                 problems.append(error)
         if len(problems) == len(groups):
             raise problems[0]
-        for error in problems:
-            _not_opened(session, error)
+        for problem in problems:
+            _not_opened(session, problem)
         return
     if session.scenes.restore():
         return
