@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -61,3 +63,16 @@ def test_labels_and_test_share_no_block_and_keep_two_pixels_apart(scene: indian_
     again = indian_pines.deal(scene.truth, seed)
     assert (again[0] == labels).all()
     assert (again[1] == test).all()
+
+
+def test_the_file_of_the_demonstration_opens_with_its_date_unit_and_sensor(
+    scene: indian_pines.IndianPines, tmp_path: Path
+) -> None:
+    from swath.cube.open import open as open_scene
+    from swath.tools.demo import write_scene
+
+    cube = open_scene(write_scene(scene, tmp_path / "indian_pines.tif"))
+    assert not isinstance(cube, dict)
+    assert [str(t)[:10] for t in cube.coords["time"].values] == ["1992-06-12"]
+    assert set(cube.coords["units"].values) == {indian_pines.UNIT}
+    assert cube.attrs["sensor"] == "aviris"

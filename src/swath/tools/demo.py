@@ -130,7 +130,7 @@ def write_scene(data: IndianPines, path: Path) -> Path:
                 "sensor": "aviris",
                 "quantity": "radiance",
                 "licence": indian_pines.LICENCE,
-                "TIFFTAG_DATETIME": "1992:06:12 00:00:00",
+                "date": "1992-06-12",
             },
             band_tags=tuple(tags),
         ),
