@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from swath.doors.web.laid import Laid, corner_of
 from swath.errors import SwathError
 
 if TYPE_CHECKING:
@@ -58,40 +58,12 @@ def _grid(path: Path) -> tuple[tuple[int, int], Any]:
 def _between(view: View, grid: Any, shape: tuple[int, int], window: Box, *, inward: bool) -> Box:
     """A window of the view in pixels of a map's grid (`inward`), or the other way round, cut at the other's edges."""
     height, width = shape if inward else view.shape
-    if view.geobox is None or view.pixel or grid is None or grid.crs is None:
-        down, right = (
-            (0, 0) if grid is None or shape == view.shape else (round(abs(grid.affine.f)), round(grid.affine.c))
-        )
-        sign = -1 if inward else 1
-        moved = [v + sign * d for v, d in zip(window, (down, down, right, right), strict=True)]
-    else:
-        moved = _warped(view.geobox, grid, window) if inward else _warped(grid, view.geobox, window)
-    top, bottom = (min(max(v, 0), height) for v in moved[:2])
-    left, right = (min(max(v, 0), width) for v in moved[2:])
+    corner = (0, 0) if shape == view.shape else corner_of(grid)
+    laid = Laid(view, None if grid is None else grid.crs, None if grid is None else grid.affine, corner)
+    top, bottom, left, right = laid.around(window, inward=inward, near=1e-3)
+    top, bottom = (min(max(v, 0), height) for v in (top, bottom))
+    left, right = (min(max(v, 0), width) for v in (left, right))
     return top, bottom, left, right
-
-
-def _warped(source: Any, target: Any, window: Box) -> list[int]:
-    """The window of one grid around the edges of another's."""
-    import numpy as np
-    from pyproj import Transformer
-
-    top, bottom, left, right = window
-    t = np.linspace(0, 1, 17)
-    c = np.concatenate([left + t * (right - left)] * 2 + [0 * t + left, 0 * t + right])
-    r = np.concatenate([0 * t + top, 0 * t + bottom] + [top + t * (bottom - top)] * 2)
-    a = source.affine
-    x, y = a.a * c + a.b * r + a.c, a.d * c + a.e * r + a.f
-    if source.crs != target.crs:
-        change = Transformer.from_crs(source.crs.to_wkt(), target.crs.to_wkt(), always_xy=True)
-        x, y = change.transform(x, y)
-    b = ~target.affine
-    columns, rows = b.a * x + b.b * y + b.c, b.d * x + b.e * y + b.f
-    near = 1e-3
-    return [
-        math.floor(float(rows.min()) + near), math.ceil(float(rows.max()) - near),
-        math.floor(float(columns.min()) + near), math.ceil(float(columns.max()) - near),
-    ]  # fmt: skip
 
 
 def rings_of(view: View, found: Any) -> list[Any] | None:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.doors.web import nextplaces, paired, reference_card
+from swath.assess.next_places import next_places
+from swath.doors.web import paired, reference_card
+from swath.doors.web.laid import Laid
 
 if TYPE_CHECKING:
     from swath.doors.web.scenes import OpenScene
@@ -197,28 +199,11 @@ def _next(folder: Path, view: View, said: Mapping[str, Any]) -> list[dict[str, A
         labelled = list(zip(file["training_row"].tolist(), file["training_column"].tolist(), strict=True))
     with rasterio.open(folder / "probability.tif") as file:
         names = [str(d) for d in file.descriptions]
-        to_view = _to_view(file, view, said)
+        top, _, left, _ = said.get("window") or (0, 0, 0, 0)
+        laid = Laid(view, file.crs, file.transform, (top, left))
     found = []
-    for i, place in enumerate(nextplaces.next_places(folder, labelled), 1):
-        column, row = to_view(place.column + 0.5, place.row + 0.5)
+    for i, place in enumerate(next_places(folder, labelled), 1):
+        column, row = laid.to_view(place.column + 0.5, place.row + 0.5)
         shares = {"pa": round(place.pa, 4), "pb": round(place.pb, 4)}
         found.append({"n": i, "col": column, "row": row, "a": names[place.a], "b": names[place.b], **shares})
     return found
-
-
-def _to_view(file: Any, view: View, said: Mapping[str, Any]) -> Any:
-    """From (column, row) of a map to those of the view."""
-    corner = said.get("window") or (0, 0, 0, 0)
-    if view.pixel or file.crs is None:
-        return lambda c, r: (c + corner[2], r + corner[0])
-    from pyproj import Transformer
-
-    wkt = view.geobox.crs.to_wkt() if view.geobox is not None else ""
-    change = Transformer.from_crs(file.crs.to_wkt(), wkt, always_xy=True)
-    transform = file.transform
-
-    def moved(column: float, row: float) -> tuple[float, float]:
-        x, y = transform @ (column, row)
-        return view.to_pixel(*change.transform(x, y))
-
-    return moved

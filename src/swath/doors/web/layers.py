@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.doors.web.answers import Missing
+from swath.doors.web.laid import corner_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -242,7 +243,7 @@ def said_slow(share: float) -> str:
 def legend(layer: Raster) -> Any:
     """Of classes: code, name and colour of each; of numbers: the ramp and the values at its ends; of doubt: words."""
     if layer.kind == "doubt":
-        return {"hatch": True, "name": "Doubtful: more than one class remains at 90 %"}
+        return {"hatch": True, "name": "Doubtful: more than one class remains at 90 %, or unlike any label"}
     if layer.colours and layer.kind in ("classes", "change"):
         shown = {c: v for c, v in layer.colours.items() if c not in layer.hidden}
         return [{"code": int(c), "name": name, "colour": colour} for c, (name, colour) in shown.items()]
@@ -301,17 +302,10 @@ def _on(view: View, source: Source, grid: Any, size: tuple[int, int], empty: Seq
     if view.geobox is None or grid is None:
         if size == view.shape:
             return source
-        offset = (0, 0) if grid is None else _pixel_place(grid)
-        return Nearest(source, _Moved(offset), view.shape, 1, 1, fill)
+        return Nearest(source, _Moved(corner_of(grid)), view.shape, 1, 1, fill)
     if size == view.shape and same(grid, view.geobox, 0.01):
         return source
     return Nearest(source, places(view.geobox, grid), view.shape, 1, 1, fill)
-
-
-def _pixel_place(grid: Any) -> tuple[int, int]:
-    """Where a raster of plain pixels lies on the scene, told by its transform (row, column)."""
-    a = grid.affine
-    return round(abs(a.f)), round(a.c)
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from swath.doors.web.laid import Laid
 
 if TYPE_CHECKING:
     from swath.doors.web.view import View
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["by_labels", "by_sample"]
 
 LEAST = 10
+"""Labels that two maps must share to be held against one another."""
 NORMAL = 1.959964  # 97.5 % of a normal distribution
 
 
@@ -31,7 +33,7 @@ def by_labels(folder: Path, before: Path, n: int) -> dict[str, Any] | None:
     if new is None or old is None or new["grid"] != old["grid"]:
         return None
     keys = [k for k in new["right"] if k in old["right"]]
-    if len(keys) < 10:
+    if len(keys) < LEAST:
         return None
     better = np.array([float(new["right"][k][0]) - float(old["right"][k][0]) for k in keys])
     place = np.array([new["right"][k][1] for k in keys])
@@ -91,27 +93,16 @@ def _classes_at(folder: Path, places: list[tuple[float, float]], view: View) -> 
         record = json.loads((folder / "assessment.json").read_text("utf-8"))
         names = {int(c["code"]): str(c["name"]) for c in record["classes"] if c["code"] is not None}
         with rasterio.open(folder / "classes.tif") as file:
-            to_map = _to_map(file, view, said)
+            top, _, left, _ = said.get("window") or (0, 0, 0, 0)
+            laid = Laid(view, file.crs, file.transform, (top, left))
             found: list[str | None] = []
             for column, row in places:
-                c, r = (math.floor(v) for v in to_map(column, row))
+                c, r = (math.floor(v) for v in laid.to_raster(column, row))
                 inside = 0 <= r < file.height and 0 <= c < file.width
                 found.append(names.get(int(file.read(1, window=Window(c, r, 1, 1))[0, 0])) if inside else None)
     except (OSError, ValueError, RasterioError):
         return None
     return found
-
-
-def _to_map(file: Any, view: View, said: dict[str, Any]) -> Callable[[float, float], tuple[float, float]]:
-    """From (column, row) of the view to those of a map."""
-    corner = said.get("window") or (0, 0, 0, 0)
-    if view.pixel or view.geobox is None or file.crs is None:
-        return lambda column, row: (column - corner[2], row - corner[0])
-    from pyproj import Transformer
-
-    change = Transformer.from_crs(view.geobox.crs.to_wkt(), file.crs.to_wkt(), always_xy=True)
-    inverse = ~file.transform
-    return lambda column, row: inverse @ change.transform(*view.to_crs(column, row))
 
 
 def _told(n: int, value: float, low: float, high: float, points: int) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from swath.doors.web.laid import Laid
 from swath.errors import GridError
 
 if TYPE_CHECKING:
@@ -29,35 +29,14 @@ def window_on(path: Path, view: View, window: Sequence[float], corner: tuple[int
     """
     import rasterio
 
-    r0, r1, c0, c1 = (float(v) for v in window)
     with rasterio.open(path) as file:
         height, width = file.height, file.width
-        crs, inverse = file.crs, ~file.transform
-    if view.pixel or crs is None:
-        rows, columns = [r0 - corner[0], r1 - corner[0]], [c0 - corner[1], c1 - corner[1]]
-    else:
-        edge = [i / 16 for i in range(17)]
-        places = [(r, c) for t in edge for r, c in _round(r0, r1, c0, c1, t)]
-        x, y = zip(*(view.to_crs(c, r) for r, c in places), strict=True)
-        if view.geobox is not None and str(view.geobox.crs.to_wkt()) != str(crs.to_wkt()):
-            from rasterio.warp import transform
-
-            x, y = transform(str(view.geobox.crs.to_wkt()), crs, list(x), list(y))
-        at = [
-            inverse @ (a, b) if hasattr(inverse, "__matmul__") else inverse * (a, b) for a, b in zip(x, y, strict=True)
-        ]
-        columns, rows = [p[0] for p in at], [p[1] for p in at]
-    top, bottom = max(0, math.floor(min(rows) + 0.01)), min(height, math.ceil(max(rows) - 0.01))
-    left, right = max(0, math.floor(min(columns) + 0.01)), min(width, math.ceil(max(columns) - 0.01))
+        laid = Laid(view, file.crs, file.transform, corner)
+    top, bottom, left, right = laid.around(window, inward=True, near=0.01)
+    top, bottom, left, right = max(0, top), min(height, bottom), max(0, left), min(width, right)
     if bottom <= top or right <= left:
         raise GridError(rule="what is exported lies on the map", got="a view off the map", remedy="move the view")
     return top, bottom, left, right
-
-
-def _round(r0: float, r1: float, c0: float, c1: float, t: float) -> list[tuple[float, float]]:
-    """Four places on the edge of a window."""
-    r, c = r0 + t * (r1 - r0), c0 + t * (c1 - c0)
-    return [(r0, c), (r1, c), (r, c0), (r, c1)]
 
 
 def bounds_of(path: Path, window: Window) -> tuple[float, float, float, float] | None:
