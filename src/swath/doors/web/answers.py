@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from swath.doors.jobs import Full
-from swath.errors import ExtraError, SwathError
+from swath.errors import ExtraError, GridError, SwathError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from swath.doors.roots import Roots
@@ -25,11 +27,13 @@ __all__ = [
     "body",
     "error_record",
     "number",
+    "numeral",
     "plain",
     "refused",
     "status_of",
     "text",
     "whole",
+    "window_given",
 ]
 
 BODY = 4 * 2**20
@@ -168,6 +172,24 @@ def whole(source: Any, name: str, default: int | None = None, *, low: int = -(2*
     if found != int(found):
         raise SwathError(rule=f"{name} is a whole number", got=f"{found:g}", remedy="leave the decimals out")
     return int(found)
+
+
+def numeral(word: str, low: int = 0, high: int = 10**8) -> int | None:
+    """The number that a part of an address is written as, in plain digits; None for any other text, or one out of bounds."""
+    plain = word.isascii() and word.isdigit() and len(word) < 12
+    return int(word) if plain and low <= int(word) <= high else None
+
+
+def window_given(given: Any, number_of: Callable[..., Any] = number) -> tuple[Any, Any, Any, Any]:
+    """(first row, row behind the last, first column, column behind the last) of a body, as they were given.
+
+    number_of: `number`, or `whole` for whole pixels. Raises GridError for what is no list of four, SwathError.
+    """
+    if not isinstance(given, list) or len(given) != 4:
+        raise GridError(rule="a window is four numbers", got=repr(given)[:60], remedy="send rows, then columns")
+    named = dict(zip(("first row", "last row", "first column", "last column"), given, strict=True))
+    r0, r1, c0, c1 = (number_of(named, name, low=-1e9, high=1e9) for name in named)
+    return r0, r1, c0, c1
 
 
 def _got(value: Any) -> str:

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 from swath.doors.web import asks_said
-from swath.doors.web.answers import Missing, answer, body, text, whole
+from swath.doors.web.answers import Missing, answer, body, numeral, text, whole, window_given
 from swath.errors import SwathError
 
 if TYPE_CHECKING:
@@ -92,9 +92,8 @@ def routes(session: Session) -> list[Route]:
 
     def pixels(request: Request) -> Response:
         made = _find(session, request.path_params["id"])
-        word = request.path_params["n"]
-        n = int(word) if word.isascii() and word.isdigit() and len(word) < 6 else -1
-        if not 0 <= n < len(made.numbers):
+        n = numeral(request.path_params["n"], high=len(made.numbers) - 1)
+        if n is None:
             raise _no_answer()
         return answer(session.roots.hide(layer(session, made, n)))
 
@@ -126,11 +125,8 @@ def _window(given: Any, scene: OpenScene) -> tuple[int, int, int, int] | None:
     """What is seen of the scene, in whole pixels; None for all of it. Raises SwathError."""
     if given is None:
         return None
-    if not isinstance(given, list) or len(given) != 4:
-        raise SwathError(rule="a window is four numbers", got=repr(given)[:60], remedy="rows, then columns")
     height, width = scene.view.shape
-    at = {str(i): v for i, v in enumerate(given)}
-    r0, r1, c0, c1 = (whole(at, str(i), low=-(2**31), high=2**31) for i in range(4))
+    r0, r1, c0, c1 = window_given(given, whole)
     top, bottom, left, right = max(0, r0), min(height, r1), max(0, c0), min(width, c1)
     if top >= bottom or left >= right:
         raise SwathError(rule="the view shows a part of the scene", got="none of it", remedy="move back to the scene")

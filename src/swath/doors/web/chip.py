@@ -33,7 +33,7 @@ def chip(session: Session, asked: Mapping[str, str]) -> bytes:
     scene = session.scenes.get(asked.get("scene"))
     size = whole(asked, "size", 148, low=8, high=LARGEST)
     side = _side(scene, asked)
-    col, row = number(asked, "col"), number(asked, "row")
+    col, row = (number(asked, name, low=-1e9, high=1e9) for name in ("col", "row"))
     window = (row - side / 2, row + side / 2, col - side / 2, col + side / 2)
     planes = session.layers.planes(scene.id)
     pixels = view_of_window(scene, planes, window, (size, size), asked)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from swath.doors.web.answers import answer, body, number, text, whole
+from swath.doors.web import numbered
+from swath.doors.web.answers import answer, body, text, whole, window_given
 from swath.errors import SwathError
 
 if TYPE_CHECKING:
@@ -71,17 +72,17 @@ def wanted(session: Session, given: Mapping[str, Any]) -> Wanted:
 
 
 def _layer(one: Any) -> bool:
-    return isinstance(one, dict) and isinstance(one.get("id"), str) and isinstance(one.get("params") or {}, dict)
+    if not isinstance(one, dict) or not isinstance(one.get("id"), str) or not isinstance(one.get("params") or {}, dict):
+        return False
+    opacity = one.get("opacity", 1.0)
+    return isinstance(opacity, (int, float)) and 0 <= opacity <= 1
 
 
 def _window(given: Any, scene: OpenScene) -> Window | None:
     """The part of the scene that a window holds. Raises SwathError."""
     if given is None:
         return None
-    if not isinstance(given, list) or len(given) != 4:
-        raise SwathError(rule="a window is four numbers", got=str(given)[:60], remedy="rows, then columns")
-    at = {str(i): v for i, v in enumerate(given)}
-    r0, r1, c0, c1 = (number(at, str(i), low=-1e9, high=1e9) for i in range(4))
+    r0, r1, c0, c1 = window_given(given)
     height, width = scene.view.shape
     r0, r1, c0, c1 = max(0.0, r0), min(float(height), r1), max(0.0, c0), min(float(width), c1)
     if r1 - r0 < 1 or c1 - c0 < 1:
@@ -149,7 +150,7 @@ def export(session: Session, ask: Wanted, progress: Callable[[int, int, str], No
     if not ask.what:
         raise SwathError(rule="an export has one file or more", got="none", remedy="choose what to export")
     found = None if ask.n is None else _Map(session, ask)
-    folder = _fresh(session.folder / "exports")
+    _, folder = numbered.fresh(session.folder / "exports")
     stem = _stem(ask)
     files: list[dict[str, Any]] = []
     try:
@@ -162,18 +163,6 @@ def export(session: Session, ask: Wanted, progress: Callable[[int, int, str], No
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return {"folder": f"{session.folder.name}/exports/{folder.name}", "files": files}
-
-
-def _fresh(place: Path) -> Path:
-    numbers = [int(p.name) for p in place.glob("*") if p.name.isascii() and p.name.isdigit()]
-    n = max(numbers, default=0)
-    while True:
-        n += 1
-        try:
-            (place / str(n)).mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return place / str(n)
 
 
 def _stem(ask: Wanted) -> str:

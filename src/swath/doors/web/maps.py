@@ -16,8 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
-from swath.doors.web import card, geojson, maplayers, reference_card
-from swath.doors.web.answers import Missing, answer, body, text, whole
+from swath.doors.web import card, geojson, maplayers, numbered, reference_card
+from swath.doors.web.answers import Missing, answer, body, numeral, text, whole, window_given
 from swath.doors.web.labels import journal_of
 from swath.errors import Cancelled, GridError, LabelError, SwathError
 
@@ -73,14 +73,15 @@ def _keep(folder: Path, said: Mapping[str, Any]) -> None:
 
 def numbers(session: Session) -> list[int]:
     """Numbers of the maps in the workspace, rising."""
-    there = [p.name for p in (session.folder / "maps").iterdir() if p.is_dir()]
-    return sorted(int(name) for name in there if name.isascii() and name.isdigit())
+    return numbered.numbers(session.folder / "maps")
 
 
 def prepare(
     session: Session, scene: OpenScene, *, window: tuple[int, int, int, int] | None = None, better: bool = False
 ) -> int:
     """Make the folder of a new map with the labels as they are now; its number. Raises LabelError, GridError."""
+    from swath.tools.job import write_json
+
     state = journal_of(session, scene.key).to_json()
     count = {c["id"]: 0 for c in state["classes"]}
     for label in state["labels"]:
@@ -91,19 +92,10 @@ def prepare(
     area = None if window is None else _area(scene.view, window)
     names = [c["name"] for c in state["classes"] if count[c["id"]]]
     known = {c["name"]: c["colour"] for c in state["classes"]}
-    (session.folder / "maps").mkdir(exist_ok=True)
-    n = max(numbers(session), default=0)
-    while True:
-        n += 1
-        try:
-            folder_of(session, n).mkdir()
-            break
-        except FileExistsError:
-            continue
-    folder = folder_of(session, n)
-    _write(folder / "labels.geojson", geojson.exported(state, scene.view))
+    n, folder = numbered.fresh(session.folder / "maps")
+    write_json(folder / "labels.geojson", geojson.exported(state, scene.view))
     if area is not None:
-        _write(folder / "area.geojson", area)
+        write_json(folder / "area.geojson", area)
     said = {
         "n": n,
         "key": scene.key,
@@ -117,12 +109,6 @@ def prepare(
     }
     _keep(folder, said)
     return n
-
-
-def _write(path: Path, record: Mapping[str, Any]) -> None:
-    from swath.tools.job import write_json
-
-    write_json(path, record)
 
 
 def _area(view: View, window: tuple[int, int, int, int]) -> dict[str, Any]:
@@ -306,7 +292,8 @@ def _queue(session: Session, given: dict[str, Any]) -> dict[str, Any]:
     new = given.get("go_on") is None
     if new:
         scene = session.scenes.get(text(given, "scene"))
-        n = prepare(session, scene, window=_window(given.get("window")), better=given.get("better") is True)
+        window = None if given.get("window") is None else window_given(given["window"], whole)
+        n = prepare(session, scene, window=window, better=given.get("better") is True)
     else:
         n = whole(given, "go_on", low=1)
         if kept(session, n).get("state") not in ("stopped", "failed") or _busy(session, n):
@@ -323,17 +310,6 @@ def _queue(session: Session, given: dict[str, Any]) -> dict[str, Any]:
         raise
     session.more.setdefault("mapping", {})[n] = found["job"]["id"]
     return {**found, "map": n}
-
-
-def _window(given: Any) -> tuple[int, int, int, int] | None:
-    """(first row, row behind the last, columns likewise) of a request. Raises GridError."""
-    if given is None:
-        return None
-    if not isinstance(given, list) or len(given) != 4:
-        raise GridError(rule="a window is four numbers", got=str(given)[:60], remedy="rows, then columns")
-    at = {str(i): v for i, v in enumerate(given)}
-    top, bottom, left, right = (whole(at, str(i)) for i in range(4))
-    return top, bottom, left, right
 
 
 def routes(session: Session) -> list[Route]:
@@ -358,7 +334,7 @@ def routes(session: Session) -> list[Route]:
 
 
 def _number(request: Request) -> int:
-    word = request.path_params["n"]
-    if not (word.isascii() and word.isdigit() and 0 < len(word) < 9):
+    n = numeral(request.path_params["n"], low=1)
+    if n is None:
         raise _no_map()
-    return int(word)
+    return n

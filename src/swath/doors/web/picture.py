@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swath.doors.web import draw
+from swath.doors.web.answers import number, numeral
 from swath.doors.web.layers import Planes, Raster
 from swath.doors.web.view import TILE
-from swath.errors import BandError
+from swath.errors import BandError, SwathError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -175,10 +176,7 @@ def way(scene: OpenScene, planes: Planes, asked: Mapping[str, str]) -> tuple[Map
 
 def stretch(show: Mapping[str, Any], asked: Mapping[str, str]) -> tuple[float, float]:
     """What becomes black and white: as asked, else of the way to show. Raises SwathError."""
-    from swath.doors.web.answers import number
-    from swath.errors import SwathError
-
-    lo, hi = number(asked, "lo", show["lo"]), number(asked, "hi", show["hi"])
+    lo, hi = (number(asked, name, show[name], low=-1e30, high=1e30) for name in ("lo", "hi"))
     if not hi > lo:
         raise SwathError(rule="white lies above black", got=f"{lo:g} to {hi:g}", remedy="give lo below hi")
     return lo, hi
@@ -230,8 +228,8 @@ def _values(layer: Raster, planes: Planes, part: Window, asked: Mapping[str, str
         name = asked.get("class") or ""
         if name in planes.names:
             bands = [planes.names.index(name)]
-        elif name.isascii() and name.isdigit() and 0 < int(name) <= len(planes.names):
-            bands = [int(name) - 1]
+        elif (place := numeral(name, low=1, high=len(planes.names))) is not None:
+            bands = [place - 1]
         elif layer.kind == "probability":
             bands = list(range(len(planes.names)))
     stored, rules, _ = _read(planes, part, 0, bands)

@@ -33,7 +33,7 @@ _MOST_VALUES = 4_000_000  # read for a mean inside a ring
 def point(session: Session, asked: Mapping[str, str]) -> dict[str, Any]:
     """The record of a pixel, of the mean of 3 x 3, or of the mean inside a ring. Raises Missing, SwathError."""
     scene = session.scenes.get(asked.get("scene"))
-    x, y = number(asked, "col"), number(asked, "row")
+    x, y = (number(asked, name, low=-1e9, high=1e9) for name in ("col", "row"))
     ring = _ring(asked)
     side = 1 if ring is not None else _side(asked)
     rows, columns = at.window_at(scene.view.shape, y, x, side)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["card", "finding", "is_of", "judged", "latest"]
+__all__ = ["card", "figure", "finding", "is_of", "judged", "latest"]
 
 AGREE = "Counted and estimated areas agree within their intervals."
 
@@ -152,11 +152,11 @@ def finding(rows: Sequence[Mapping[str, Any]], unit: str) -> dict[str, Any]:
         return {"class": None, "text": AGREE}
     off = row["counted"] - row["estimate"]
     word = {"pixel": "pixels"}.get(unit, unit)
-    after = f" is {_plain(abs(off), digits(rows))} {word} too {'large' if off > 0 else 'small'}."
+    after = f" is {figure(abs(off), digits(rows))} {word} too {'large' if off > 0 else 'small'}."
     before = "Counted on the map, "
     return {"class": row["class"], "text": before + row["class"] + after, "before": before, "after": after}
 
 
-def _plain(value: float, k: int) -> str:
-    """A number with k decimals, thin spaces between thousands."""
+def figure(value: float, k: int) -> str:
+    """A number with k decimals (below 0 tens and hundreds), thin spaces between thousands."""
     return f"{round(value, k):,.{max(0, k)}f}".replace(",", "\u2009")

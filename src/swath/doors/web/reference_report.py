@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from swath.doors.web.reference_card import card, latest
+from swath.doors.web.reference_card import card, figure, latest
 from swath.errors import DesignError
 
 __all__ = ["write"]
@@ -63,7 +63,7 @@ def _areas(made: Mapping[str, Any]) -> Any:
     k = area["digits"]
 
     def cell(value: float | None) -> str:
-        return "–" if value is None else f"{round(value, k):,.{max(0, k)}f}".replace(",", "\u2009")
+        return "–" if value is None else figure(value, k)
 
     rows = [
         [r["class"], cell(r["counted"]), cell(r["estimate"]), cell(r["low"]), cell(r["high"])] for r in area["rows"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from swath.doors.web import reference_card, reference_report
+from swath.doors.web import numbered, reference_card, reference_report
 from swath.doors.web.answers import Missing, answer, body, text, whole
 from swath.doors.web.walk import Walk, steps_of, truth
 from swath.errors import DesignError, SwathError
@@ -96,7 +96,7 @@ def draw(
     from swath.tools.sample import sample
 
     seed = secrets.randbelow(10**6) if seed is None else seed
-    place = _fresh(folder)
+    _, place = numbered.fresh(folder, "r")  # one that was begun and not finished is not used again
     drawn = sample(of.path, place / "sample.gpkg", size=size, seed=seed, progress=progress)
     record = {
         "format": 1,
@@ -116,19 +116,6 @@ def draw(
 
     write_text(place / "design.json", json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
     return Walk(place)
-
-
-def _fresh(folder: Path) -> Path:
-    """A new numbered folder; one that was begun and not finished is not used again."""
-    number = 1 + max((int(p.name[1:]) for p in folder.glob("r*") if _NAME.fullmatch(p.name)), default=0)
-    while True:
-        place = folder / f"r{number}"
-        try:
-            place.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-        else:
-            return place
 
 
 def _places(path: Path, of: Subject) -> list[tuple[float, float, str]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from swath.doors.web.answers import Clash, Missing, answer, body, number, text
+from swath.doors.web.answers import Clash, Missing, answer, body, number, numeral, text
 from swath.errors import FormatError, SwathError, UnitError
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ class OpenScene:
             return self.latest
         if given in self.dates:
             return self.dates.index(given)
-        if given.isascii() and given.isdigit() and int(given) < len(self.dates):
-            return int(given)
+        if (place := numeral(given, high=len(self.dates) - 1)) is not None:
+            return place
         raise Missing(rule="a date is one of the scene", got="another", remedy="see the scene's dates")
 
     @property

@@ -57,7 +57,7 @@ HEADERS = {
 }
 """On every answer, unless the answer has a stricter one of its own."""
 _PAIRS = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
-BODIES = {"api/scenes/upload": 2 * 2**30, "api/labels/load": 64 * 2**20}
+BODIES = {"api/scenes/upload": 2 * 2**30, "api/labels/load": 32 * 2**20}
 BODY = 4 * 2**20
 """Bytes of a request's body, by route; what is declared longer is refused unread."""
 KINDS = {

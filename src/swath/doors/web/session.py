@@ -112,7 +112,6 @@ class Session:
 
 def start(roots: Sequence[str | Path], folder: str | Path, *, jobs: Jobs | None = None) -> Session:
     """A session over these folders; makes the workspace. Raises OutputError, FormatError."""
-    from swath.cube.child import admit_folders
     from swath.doors.web.events import Events
     from swath.doors.web.files import Handed
     from swath.doors.web.layers import Layers
@@ -130,7 +129,6 @@ def start(roots: Sequence[str | Path], folder: str | Path, *, jobs: Jobs | None 
         ) from error
     place = place.resolve()
     known = Roots([place, *roots])  # results without a folder of their own go into the first
-    admit_folders(known.folders)  # what the page names is read by children that see these folders alone
     scenes = Scenes(known, place)
     return Session(
         roots=known,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from swath.doors.web.answers import answer, body, number, text, whole
+from swath.doors.web.answers import answer, body, number, text, whole, window_given
 from swath.errors import FormatError, SwathError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def encoders(session: Session | None = None) -> list[dict[str, Any]]:
     from importlib.util import find_spec
 
     return [
-        {"name": CATALOGUE["tiny"], "ready": find_spec("torch") is not None},
+        {"name": CATALOGUE["tiny"], "ready": find_spec("torch") is not None and find_spec("safetensors") is not None},
         {"name": CATALOGUE["statistics"], "ready": True},
     ]
 
@@ -96,15 +96,9 @@ def examples(given: Any, name: str, scene: OpenScene) -> list[tuple[float, ...]]
         if window is None:
             found.append((number(one, "col", low=0, high=width), number(one, "row", low=0, high=height)))
             continue
-        if not isinstance(window, list) or len(window) != 4:
-            raise SwathError(
-                rule="a window is four numbers: rows, then columns",
-                got=repr(window)[:60],
-                remedy="send [r0, r1, c0, c1]",
-            )
-        named = dict(zip(("r0", "r1", "c0", "c1"), window, strict=True))
-        r0, r1 = (min(max(number(named, k), 0), height) for k in ("r0", "r1"))
-        c0, c1 = (min(max(number(named, k), 0), width) for k in ("c0", "c1"))
+        r0, r1, c0, c1 = window_given(window)
+        r0, r1 = (min(max(v, 0), height) for v in (r0, r1))
+        c0, c1 = (min(max(v, 0), width) for v in (c0, c1))
         if r0 > r1 or c0 > c1:
             raise SwathError(
                 rule="a window goes from the smaller number to the larger", got=repr(window)[:60], remedy="turn it"

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from starlette.routing import Route
 
-from swath.doors.web.answers import Missing, refused
+from swath.doors.web.answers import Missing, numeral, refused
 from swath.errors import SwathError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ CACHE = 192 << 20
 """Bytes of decoded blocks that are kept: a series of a hundred dates at one place fits."""
 FOR_GOOD = b"private, max-age=31536000, immutable"
 MOST_ZOOM = 30
+_FAR = 2**MOST_ZOOM
 Receive = Any
 Send = Any
 
@@ -104,10 +105,10 @@ async def _left(receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
 
 def _place(params: Mapping[str, str]) -> tuple[int, int, int]:
     """Level, column and row of a tile. Raises Missing."""
-    texts = [params[n] for n in ("z", "x", "y")]
-    if not all(t.isascii() and t.isdigit() and len(t) < 12 for t in texts) or int(texts[0]) > MOST_ZOOM:
+    z, x, y = numeral(params["z"], high=MOST_ZOOM), numeral(params["x"], high=_FAR), numeral(params["y"], high=_FAR)
+    if z is None or x is None or y is None:
         raise Missing(rule="a tile has a level, a column and a row", got="others", remedy="reload the page")
-    return int(texts[0]), int(texts[1]), int(texts[2])
+    return z, x, y
 
 
 def routes(session: Session) -> list[Route]:

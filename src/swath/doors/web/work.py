@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
-from swath.doors.web.answers import Missing, answer, body, text
+from swath.doors.web.answers import Missing, answer, body, numeral, text
 from swath.errors import SwathError
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def routes(session: Session) -> list[Route]:
 
 
 def _find(session: Session, request: Request) -> Job:
-    word = request.path_params["id"]
-    job = session.jobs.get(int(word)) if word.isascii() and word.isdigit() and len(word) < 12 else None
+    number = numeral(request.path_params["id"])
+    job = None if number is None else session.jobs.get(number)
     if job is None:
         raise Missing(rule="a job is one of this run", got="no such job", remedy="see api/state for those there are")
     return job
