@@ -101,3 +101,10 @@ def test_a_projection_without_a_name_is_called_by_its_method(run: Any) -> None:
     wkt = 'PROJCRS["unnamed",BASEGEOGCRS["Unknown"],CONVERSION["unnamed",METHOD["Sinusoidal"]]]'
     assert run(f"all.crsName({json.dumps(wkt)})", "measure") == "Sinusoidal"
     assert run('all.crsName("EPSG:32633")', "measure") == "EPSG:32633"
+
+
+def test_gaps_of_a_series_are_called_clouds_only_where_clouds_were_the_reason(run: Any) -> None:
+    states = ["seen", "cloud", "cloud", "missing", "missing", "seen", "missing", "missing", "missing", "seen"]
+    dates = [f"2021-01-{day:02d}" for day in range(1, 11)]
+    found = {"dates": dates, "values": [0.5 if s == "seen" else None for s in states], "states": states}
+    assert run(f"all.gaps({json.dumps(found)})", "series") == [[1, 2, True], [3, 4, False], [6, 8, False]]

@@ -103,6 +103,31 @@ def test_a_series_has_every_date_and_nothing_under_clouds(door: Any, shared: Pat
         assert value is None or value == pytest.approx(float(truth), rel=1e-4)
 
 
+def test_a_series_tells_clouds_from_no_data_by_the_flags(door: Any) -> None:
+    from odc.geo.geobox import GeoBox
+    from rasterio.transform import from_origin
+
+    from swath.cube import contract
+    from swath.cube.save import save
+
+    values = np.full((5, 1, 16, 16), 0.3, np.float32)
+    values[2] = np.nan
+    flag = np.zeros((5, 16, 16), np.uint8)
+    for date, name in ((1, "cloud"), (2, "never_seen"), (3, "shadow")):
+        flag[date] = contract.FLAGS[name]
+    days = [np.datetime64(f"2021-0{m}-01", "ns") for m in range(1, 6)]
+    cube = contract.make(
+        values, bands=["nir"], geobox=GeoBox((16, 16), from_origin(4e5, 52e5, 10, 10), "EPSG:32633"), time=days,
+        wavelength=[842.0], quantity="reflectance", units="1", flag=flag,
+    )  # fmt: skip
+    path = door.folder / "flagged.zarr"
+    save(cube, path)
+    scene = door.session.scenes.open([path], trusted=True)
+    found = door.get("/api/series", scene=scene.id, col=5, row=5).json()
+    assert found["states"] == ["seen", "cloud", "missing", "cloud", "seen"]
+    assert [v is not None for v in found["values"]] == [s == "seen" for s in found["states"]]
+
+
 def test_a_series_is_of_any_index_or_band_by_any_of_its_names(door: Any, scene: Any) -> None:
     for name in ("index-NDVI", "NDVI", "", "nir", "band-3"):
         assert door.get("/api/series", scene=scene.id, col=5, row=5, index=name).status_code == 200

@@ -49,11 +49,17 @@ def values_at(
 
 def usable_at(planes: Planes, dates: Sequence[int], rows: slice, columns: slice, step: int = 1) -> np.ndarray | None:
     """(T, h, w) bool: seen, without cloud, shadow or fault by the scene's flags; None without flags."""
+    flags = flags_at(planes, dates, rows, columns, step)
+    return None if flags is None else flags == 0
+
+
+def flags_at(planes: Planes, dates: Sequence[int], rows: slice, columns: slice, step: int = 1) -> np.ndarray | None:
+    """(T, h, w) reasons of contract.FLAGS; None without flags."""
     flags = planes.at(step)[1]
     if flags is None:
         return None
-    seen: np.ndarray = flags.read(dates, [0], rows, columns)[:, 0] == 0
-    return seen
+    found: np.ndarray = flags.read(dates, [0], rows, columns)[:, 0]
+    return found
 
 
 def window_at(shape: tuple[int, int], row: float, column: float, side: int) -> tuple[slice, slice]:

@@ -11,6 +11,7 @@ import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
+from swath.cube.contract import FLAGS
 from swath.doors.web import at
 from swath.doors.web.answers import answer, number
 from swath.errors import BandError
@@ -32,15 +33,18 @@ _readers = [ThreadPoolExecutor(1, thread_name_prefix=f"series {i}") for i in ran
 
 
 def series(session: Session, asked: Mapping[str, str]) -> dict[str, Any]:
-    """The series of a pixel; values under cloud are null. Raises Missing, BandError."""
+    """The series of a pixel; values under cloud are null. Raises Missing, BandError.
+
+    states: of each date "seen", "cloud" (under a cloud or its shadow, by the scene's flags) or "missing".
+    """
     scene = session.scenes.get(asked.get("scene"))
     x, y = number(asked, "col"), number(asked, "row")
     rows, columns = at.window_at(scene.view.shape, y, x, 1)
     planes = session.layers.planes(scene.id)
     show, bands, compute = _way(scene, planes, asked.get("index"))
     count = max(1, len(scene.dates))
-    values, clear = _all(planes, count, bands, compute, rows, columns)
-    good = values if clear is None else np.where(clear, values, np.nan)
+    values, flags = _all(planes, count, bands, compute, rows, columns)
+    good = np.where(flags == FLAGS["usable"], values, np.nan)
     mapped = at.class_at(session.layers, scene, math.floor(y), math.floor(x), asked.get("map"))
     return {
         "index": show["id"],
@@ -50,6 +54,7 @@ def series(session: Session, asked: Mapping[str, str]) -> dict[str, Any]:
         "hi": show["hi"] if show["kind"] == "index" else None,
         "dates": scene.dates,
         "values": [float(f"{v:.6g}") if math.isfinite(v) else None for v in good.tolist()],
+        "states": _states(good, flags),
         "clear": [bool(math.isfinite(v)) for v in good.tolist()],
         "class": _class(session, scene, mapped, show, bands, compute),
     }
@@ -87,24 +92,32 @@ def _all(
     compute: Callable[[np.ndarray], np.ndarray],
     rows: slice,
     columns: slice,
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """((T,) values, (T,) clear or None) of one pixel, some dates at a time by several readers."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """((T,) values, (T,) flags: 0 where the scene has none) of one pixel, some dates at a time by several readers."""
 
     def read(dates: list[int]) -> tuple[np.ndarray, np.ndarray | None]:
         values = compute(at.values_at(planes, dates, bands, rows, columns))[:, 0, 0]
-        good = at.usable_at(planes, dates, rows, columns)
-        return values, None if good is None else good[:, 0, 0]
+        flags = at.flags_at(planes, dates, rows, columns)
+        return values, None if flags is None else flags[:, 0, 0]
 
     shares = [list(range(i, count, READERS)) for i in range(min(READERS, count))]
     waiting = [reader.submit(read, dates) for reader, dates in zip(_readers, shares, strict=False)]
-    values, clear = np.empty(count, np.float32), np.ones(count, bool)
-    flagged = False
+    values, flags = np.empty(count, np.float32), np.zeros(count, np.uint8)
     for dates, future in zip(shares, waiting, strict=True):
-        found, good = future.result()
+        found, why = future.result()
         values[dates] = found
-        if good is not None:
-            clear[dates], flagged = good, True
-    return values, clear if flagged else None
+        if why is not None:
+            flags[dates] = why
+    return values, flags
+
+
+def _states(good: np.ndarray, flags: np.ndarray) -> list[str]:
+    """Of each date whether the pixel was seen, and else why not."""
+    clouded = np.isin(flags, (FLAGS["cloud"], FLAGS["shadow"]))
+    return [
+        "seen" if seen else "cloud" if under else "missing"
+        for seen, under in zip(np.isfinite(good), clouded, strict=True)
+    ]
 
 
 def _class(

@@ -4,7 +4,6 @@ import { svg } from "./dom.js";
 import { words } from "./words.js";
 
 const DAY = 864e5;
-const CLEAR = 0.8;
 const say = words.strip;
 
 /** The series as a table: date, value, whether it was seen. */
@@ -86,8 +85,8 @@ function alternative(found) {
   return say.alternative(found.title, own.length, found.dates.length, ...ends, first, last);
 }
 
-const cloudy = (found, i) => found.clear?.[i] === false || (typeof found.clear?.[i] === "number" && found.clear[i] < CLEAR);
-const stateOf = (found, i) => (found.values[i] !== null ? "seen" : cloudy(found, i) ? "clouds" : "missing");
+const NAMES = { seen: "seen", cloud: "clouds", missing: "missing" };
+const stateOf = (found, i) => (found.values[i] !== null ? "seen" : NAMES[found.states?.[i]] ?? "missing");
 
 /** Ends of the y axis: round, and within the index's own range unless values leave it. */
 function range(found, seen) {
@@ -102,8 +101,8 @@ function range(found, seen) {
   return rounded(low, high, 4);
 }
 
-/** Runs of dates without a value, long enough to be seen: [first, last, whether clouds were the reason]. */
-function gaps(found) {
+/** Runs of dates without a value, long enough to be seen: [first, last, whether clouds were the reason], cut where the reason changes. */
+export function gaps(found) {
   const times = found.dates.map(when);
   const between = times.slice(1).map((time, i) => time - times[i]).sort((a, b) => a - b);
   const usual = between[Math.floor(between.length / 2)] ?? DAY;
@@ -116,11 +115,21 @@ function gaps(found) {
     const last = value === null ? i : i - 1;
     const before = times[Math.max(0, first - 1)];
     const after = times[Math.min(times.length - 1, last + 1)];
-    const clouds = found.values.slice(first, last + 1).some((_, j) => cloudy(found, first + j));
-    if (last - first > 1 || (after - before > 4 * usual && last > first)) runs.push([first, last, clouds]);
+    if (last - first > 1 || (after - before > 4 * usual && last > first)) runs.push(...reasons(found, first, last));
     first = null;
   });
   return runs;
+}
+
+/** A run of dates without a value, cut where the reason changes. */
+function reasons(found, first, last) {
+  const parts = [];
+  for (let i = first; i <= last; i += 1) {
+    const cloud = stateOf(found, i) === "clouds";
+    if (parts.length && parts.at(-1)[2] === cloud) parts.at(-1)[1] = i;
+    else parts.push([i, i, cloud]);
+  }
+  return parts;
 }
 
 /** Digits after the point that the values of a series deserve. */
