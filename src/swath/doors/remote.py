@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
+from swath.doors.roots import put
 from swath.errors import FormatError, OutputError
 
 __all__ = ["Remote", "fetched", "is_url", "public"]
@@ -83,7 +84,7 @@ class Remote:
                 self._follow(url, file, ends)
                 file.flush()
                 os.fsync(file.fileno())
-            path = _placed(aside, self.folder, name)
+            path = put(aside, self.folder, name)
         except (OSError, http.client.HTTPException, ssl.SSLError, ValueError) as error:
             if isinstance(error, (FormatError, OutputError)):
                 raise
@@ -264,18 +265,6 @@ def _name(url: str) -> str:
         )
     stem = re.sub(r"[^A-Za-z0-9_\-]+", "-", last[: -len(suffix)]).strip("-")[:80] or "file"
     return f"{stem}{suffix}"
-
-
-def _placed(aside: Path, folder: Path, name: str) -> Path:
-    stem, dot, suffix = name.partition(".")
-    for k in range(1, 1000):
-        path = folder / (name if k == 1 else f"{stem}-{k}{dot}{suffix}")
-        try:
-            os.link(aside, path)  # never replaces what is there
-        except FileExistsError:
-            continue
-        return path
-    raise OutputError(rule="fetched files have names of their own", got="a thousand of one name", remedy="make room")
 
 
 def _refused() -> FormatError:

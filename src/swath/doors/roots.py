@@ -11,7 +11,7 @@ from typing import Any
 
 from swath.errors import FormatError, OutputError
 
-__all__ = ["Admitted", "Roots"]
+__all__ = ["Admitted", "Roots", "put"]
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*://|^[A-Za-z][A-Za-z0-9_]{2,}:|^/vsi", re.ASCII)
 _MOST_NAMES = 500
@@ -150,3 +150,20 @@ class Roots:
                 if len(found) >= _MOST_NAMES:
                     return found[:_MOST_NAMES]
         return found
+
+
+def put(aside: Path, folder: Path, name: str) -> Path:
+    """Give a file that was written aside its name, or the name with a number where another has it. Raises OutputError.
+
+    What is there is never replaced, whoever else writes into the folder.
+    """
+    stem, dot, suffix = name.partition(".")
+    for k in range(1, 1000):
+        path = folder / (name if k == 1 else f"{stem}-{k}{dot}{suffix}")
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # the name is ours from here on
+        except FileExistsError:
+            continue
+        os.replace(aside, path)
+        return path
+    raise OutputError(rule="files have names of their own", got="a thousand of one name", remedy="rename the file")

@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
 
-from swath.doors.web.answers import Missing, TooLarge
+from swath.doors.roots import put
+from swath.doors.web.answers import TooLarge
 from swath.doors.web.choices import SCENES
 from swath.errors import FormatError, OutputError
 
@@ -65,7 +66,8 @@ async def upload(session: Session, request: Request, most: int | None = None) ->
                     raise OutputError(rule="uploads leave room on the disk", got="a full disk", remedy="make room")
             file.flush()
             os.fsync(file.fileno())
-        return _placed(aside, folder, name)
+        _look(aside)
+        return put(aside, folder, name)
     except OSError as error:
         if isinstance(error, (FormatError, OutputError)):
             raise
@@ -81,8 +83,8 @@ def _free(folder: Path) -> int:
     return state.f_bavail * state.f_frsize
 
 
-def _placed(aside: Path, folder: Path, name: str) -> Path:
-    """The file under its name, or the name with a number where another file has it."""
+def _look(aside: Path) -> None:
+    """Refuse what holds nothing, or sends its reader elsewhere. Raises FormatError."""
     if aside.stat().st_size == 0:
         raise FormatError(rule="a scene holds something", got="an empty file", remedy="send it again")
     with open(aside, "rb") as file:
@@ -90,13 +92,3 @@ def _placed(aside: Path, folder: Path, name: str) -> Path:
             raise FormatError(
                 rule="files hold their own pixels, and send nobody elsewhere", got="a text of links", remedy="send data"
             )
-    stem, suffix = os.path.splitext(name)
-    for k in range(1, 1000):
-        path = folder / (name if k == 1 else f"{stem}-{k}{suffix}")
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # the name is ours from here on
-        except FileExistsError:
-            continue
-        os.replace(aside, path)
-        return path
-    raise Missing(rule="uploads have names of their own", got="a thousand of one name", remedy="rename the file")
