@@ -8,7 +8,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from swath.doors.web.app import guarded
+from swath.doors.web.app import build, guarded
 from swath.doors.web.security import CSP, Keys, allowed_hosts
 from swath.doors.web.session import start
 
@@ -60,6 +60,28 @@ def test_nothing_answers_without_the_cookie_but_health(app):
         assert client.post(path, content=b"{}", headers={**WRITE, "Content-Type": kind}).status_code == 403
     same = {client.get(path).text for path in ROUTES if path != "/"}
     assert len(same) == 1
+
+
+def test_every_route_there_is_stands_behind_the_same_checks(app):
+    guard, keys, session = app
+    stranger, known = browser(guard), entered(guard, keys)
+    seen = 0
+    for route in build(session).routes:
+        path = re.sub(r"\{[^}]+\}", "1", route.path)
+        for method in sorted(set(route.methods or {"GET"}) - {"HEAD"}):
+            kind = "application/octet-stream" if path.endswith("upload") else "application/json"
+            headers = {**WRITE, "Content-Type": kind}
+            if path != "/api/health":
+                assert stranger.request(method, path, headers=headers).status_code == 403, (method, path)
+            if method != "GET":
+                assert method in ("POST", "DELETE")
+                plain = {k: v for k, v in headers.items() if k != "X-Swath"}
+                assert known.request(method, path, headers=plain).status_code == 403, (method, path)
+                assert (
+                    known.request(method, path, headers={**headers, "Origin": "http://evil.example"}).status_code == 403
+                )
+            seen += 1
+    assert seen > 30
 
 
 def test_health_is_the_same_with_a_wrong_cookie(app):
