@@ -79,7 +79,7 @@ def _entries(layer: Raster, params: Mapping[str, Any]) -> list[tuple[str, str, A
             [("colour", f"and {len(found) - MOST_CLASSES} more", "#ffffff")] if len(found) > MOST_CLASSES else []
         )
     if found.get("hatch"):
-        return [("hatch", "more than one class remains at 90 %", None)]
+        return [("hatch", "more than one class remains at 90 %, or unlike any label", None)]
     lo, hi = float(params.get("lo") or found["lo"]), float(params.get("hi") or found["hi"])
     unit = "" if found["unit"] in ("", "1") else f" {found['unit']}"
     return [("ramp", "", (found["ramp"], _plain(lo), _plain(hi) + unit))]

@@ -1,18 +1,17 @@
 // Pieces of the result card: the bar of an interval, the table of areas, the matrix.
 
 import { el, svg } from "./dom.js";
+import { grouped, THIN } from "./measure.js";
 import { words } from "./words.js";
 
 const say = words.result;
 const MINUS = "\u2212";
-const THIN = "\u2009";
 
 /** A number with so many decimals: thin spaces between thousands, a true minus. */
 export function number(value, digits = 0) {
   if (value === null || value === undefined) return "\u2013";
   if (digits < 0) return number(Math.round(value * 10 ** digits) / 10 ** digits, 0);
-  const [whole, part] = Math.abs(value).toFixed(digits).split(".");
-  const text = whole.replace(/\B(?=(\d{3})+$)/g, THIN) + (part ? `.${part}` : "");
+  const text = grouped(Math.abs(value), digits);
   return (value < 0 && Number(text.replace(/[^\d.]/g, "")) > 0 ? MINUS : "") + text;
 }
 
@@ -114,4 +113,9 @@ export function matrix({ classes, counts, users, producers }, colours) {
       el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, say.found), producers.map(worth), el("td"))),
     ),
   );
+}
+
+/** A part of a card under its heading. */
+export function block(title, sub, ...nodes) {
+  return el("section", { class: "block" }, el("div", { class: "head" }, el("h2", {}, title), sub ? el("span", { class: "sub" }, sub) : null), nodes);
 }

@@ -1,6 +1,6 @@
 // The change card: how much changed, from what to what, with intervals where there are any; the matrix of two maps.
 
-import { number, percent } from "./card.js";
+import { block, number, percent } from "./card.js";
 import { el } from "./dom.js";
 import { legendOf } from "./show.js";
 import { words } from "./words.js";
@@ -40,10 +40,6 @@ function head(card) {
     between || !card.changed.reason ? null : el("p", {}, `${card.changed.reason[0].toUpperCase()}${card.changed.reason.slice(1)}.`),
     card.simulated ? el("p", { class: "warn" }, say.simulated) : null,
   );
-}
-
-function block(title, sub, ...nodes) {
-  return el("section", { class: "block" }, el("div", { class: "head" }, el("h2", {}, title), sub ? el("span", { class: "sub" }, sub) : null), nodes);
 }
 
 function rows(card) {

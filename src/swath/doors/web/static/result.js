@@ -1,7 +1,7 @@
 // The result of a map: its card in the right panel, its layers, the places where another label would tell most.
 
-import { areaTable, intervalBar, matrix, number, percent } from "./card.js";
-import { el, fill, iconButton } from "./dom.js";
+import { areaTable, block, intervalBar, matrix, number, percent } from "./card.js";
+import { el, iconButton } from "./dom.js";
 import { words } from "./words.js";
 
 const TALL = 1000;
@@ -104,10 +104,6 @@ export function start(app) {
     foot.append(el("button", { type: "button", class: "primary", onclick: () => app.mapping.begin({ goOn: record.n }) }, say.goOn));
   }
 
-  function block(title, sub, ...nodes) {
-    return el("section", { class: "block" }, el("div", { class: "head" }, el("h2", {}, title), sub ? el("span", { class: "sub" }, sub) : null), nodes);
-  }
-
   function headline({ big, form }) {
     if (big.value === null) return [el("div", { class: "pair" }, el("span", { class: "big" }, say.nothing))];
     const bare = big.low === null || big.high === null;
@@ -172,7 +168,8 @@ export function start(app) {
     const rows = record.next.map((one, i) =>
       el("button", { type: "button", class: `nx${state.used.has(i) ? " used" : ""}`, "aria-current": i === state.at ? "true" : null, onclick: () => fly(i) }, el("i", {}, String(one.n)), el("span", {}, question(one)), el("span", { class: "val" }, isNew(one) ? say.newGround : say.odds(number(100 * one.pa), number(100 * one.pb)))),
     );
-    return block(say.next, record.doubt_share === null ? "" : say.doubtful(percent(record.doubt_share, record.doubt_share < 0.1 ? 1 : 0)), rows);
+    const share = (part) => percent(part, part < 0.1 ? 1 : 0);
+    return block(say.next, record.doubt_share === null ? "" : say.doubtful(share(record.doubt_share), record.unlike_share ? share(record.unlike_share) : ""), rows);
   }
 
   const isNew = (one) => one.pa > 0.8;

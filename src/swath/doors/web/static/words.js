@@ -9,8 +9,6 @@ export const words = {
     mapEmpty: "Map, no scene open",
     more: "Open another scene",
     export: "Export what you see",
-    theme: "Light or dark",
-    help: "Keys and help",
     ask: "Ask about this view",
     hint: "Click the map for a spectrum.",
     hintKey: ["Press ", " to label and map."],
@@ -77,7 +75,6 @@ export const words = {
     shown: (shown, all) => `${shown} of ${all} shown; type to find others`,
     opening: (name) => `Opening ${name}`,
     back: "Back",
-    again: "Choose another",
     large: (mb) => `Files up to ${mb} MB can be sent; start larger ones with swath explore FILE.`,
   },
   help: {
@@ -222,7 +219,7 @@ export const words = {
     noAreas: "Labels you chose are not a random sample, so areas have no interval yet.",
     sample: "Draw a reference sample",
     next: "Where next",
-    doubtful: (share) => `${share} of the map is doubtful`,
+    doubtful: (share, other) => (other ? `${share} doubtful, ${other} unlike any label` : `${share} of the map is doubtful`),
     either: (a, b) => `${a} or ${b}?`,
     new: (a) => `Unlike any label: ${a}?`,
     newGround: "new ground",
@@ -433,9 +430,6 @@ export const words = {
     counting: "Counting…",
     stop: "Stop",
     show: "Show the pixels that this number counts. Enter goes there.",
-    layer: "Counted pixels",
-    share: (text) => text,
-    interval: (level) => `${level}\u202f% interval`,
     how: "How this was got",
     with: { maps: "map", since: "earlier map", scenes: "scenes", paths: "scene", area: "part", windows: "windows along the longer side" },
     at: (evidence) => {
@@ -453,7 +447,6 @@ export const words = {
     whole: "of the whole map",
     loose: "The plan gave a number that no tool returned, so it is left out.",
     empty: "Write a question first.",
-    failed: "The question could not be answered.",
     picture: (text, low, high) => `${text}, between ${low} and ${high}`,
   },
 };
