@@ -195,3 +195,24 @@ def test_pictures_that_cannot_be_are_refused(door: Any, scene: Any, query: dict[
     answer = door.get("/api/still", **ask)
     assert answer.status_code in (400, 404)
     assert set(answer.json()) >= {"rule", "got", "remedy"}
+
+
+@pytest.mark.parametrize("times", [1, 16])
+def test_the_hatch_of_doubt_is_as_fine_in_an_enlarged_picture(door: Any, scene: Any, times: int) -> None:
+    from swath.doors.web import draw, plate
+
+    lay_map(door, scene)
+    half = 32 // times
+    ask = {"scene": scene.id, "width": 64, "height": 64, "window": f"0,{2 * half},{32 - half},{32 + half}"}
+    found = picture(door.get("/api/still", **ask, layers='[{"id":"m1.doubt"}]'))
+    seen = found[..., 3] > 0
+    columns = np.flatnonzero(seen.any(axis=0))
+    assert (columns[0], columns[-1]) == ((30, 33) if times == 1 else (0, 63))
+    inner = found[:, columns[0] : columns[-1] + 1, 3].astype(int)
+    assert np.array_equal(inner[: -draw.PITCH], inner[draw.PITCH :])
+    assert np.array_equal(inner[1:, :-1], inner[:-1, 1:])
+    assert inner[:, 0].max() - inner[:, 0].min() > 100
+    exported = plate.composed(door.session, scene, (10, 12, 31, 33), [{"id": "m1.doubt", "opacity": 1}])[..., 3]
+    assert exported.shape[0] >= 64
+    assert np.array_equal(exported[1:, :-1], exported[:-1, 1:])
+    assert exported.max() > 100

@@ -19,6 +19,7 @@ from swath.errors import SwathError
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from swath.doors.web.layers import Planes
     from swath.doors.web.session import Session
 
 __all__ = ["composed", "routes", "still"]
@@ -69,6 +70,9 @@ def composed(
             if layer.scene != scene:
                 continue
             planes = session.layers.planes(key)
+            if layer.kind == "doubt":
+                _over(out, _hatched(planes, base.view.shape, window, size), _opacity(one))
+                continue
 
             def flat(part: Any, layer: Raster = layer, planes: Any = planes, asked: Any = asked) -> np.ndarray | None:
                 made = raster_pixels(layer, planes, part, asked)
@@ -80,6 +84,22 @@ def composed(
             drawn = resized(flat, base.view.shape, window, size)
         _over(out, drawn, _opacity(one))
     return np.rint(out).astype(np.uint8)
+
+
+def _hatched(planes: Planes, shape: tuple[int, int], window: Window, size: tuple[int, int]) -> np.ndarray:
+    """(height, width, 4) uint8 of doubt: the hatch in pixels of the picture, however large those of the scene are in it."""
+    from swath.doors.web.chip import resized
+    from swath.doors.web.picture import doubtful
+
+    def mask(part: Any) -> np.ndarray:
+        where: np.ndarray = doubtful(planes, part)
+        return np.where(where[..., None], np.uint8(255), np.uint8(0)).repeat(4, axis=2)
+
+    where = resized(mask, shape, window, size)[..., 3] > 0
+    r0, r1, c0, c1 = window
+    row, column = round(r0 * size[0] / (r1 - r0)), round(c0 * size[1] / (c1 - c0))  # it stays when the view is moved
+    drawn: np.ndarray = draw.hatch_colours()[draw.hatch(where, row % draw.PITCH, column % draw.PITCH)]
+    return drawn
 
 
 def _over(out: np.ndarray, drawn: np.ndarray, opacity: float) -> None:
