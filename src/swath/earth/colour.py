@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["CLASSES", "Colour", "hexadecimal", "mixed", "palette", "ramp"]
+__all__ = ["CLASSES", "Colour", "from_hexadecimal", "hexadecimal", "mixed", "palette", "ramp"]
 
 Colour = tuple[int, int, int]
 
@@ -54,6 +54,18 @@ def mixed(a: Colour, b: Colour, share: float) -> Colour:
 def hexadecimal(colour: Sequence[int]) -> str:
     """A colour as #rrggbb."""
     return "#" + "".join(f"{int(v):02x}" for v in colour[:3])
+
+
+def from_hexadecimal(text: str) -> Colour:
+    """The colour of #rrggbb, with or without its #. Raises ValueError for other texts.
+
+    >>> from_hexadecimal(hexadecimal((0, 114, 178)))
+    (0, 114, 178)
+    """
+    digits = text.lstrip("#")
+    if len(digits) != 6:
+        raise ValueError(f"no colour: {text!r}")
+    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
 
 
 def _mix(a: int, b: int, share: float) -> int:

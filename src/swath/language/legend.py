@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from swath.earth.colour import from_hexadecimal
 from swath.errors import LabelError
 from swath.language.nouns import CONCEPTS, concept_of, family_of, plain
 
@@ -224,8 +225,7 @@ def _named(value: Any) -> tuple[str, Colour | None]:
 
 def _colour(value: Any) -> Colour | None:
     if isinstance(value, str) and re.fullmatch(r"#?[0-9a-fA-F]{6}", value.strip()):
-        text = value.strip().lstrip("#")
-        return int(text[:2], 16), int(text[2:4], 16), int(text[4:], 16)
+        return from_hexadecimal(value.strip())
     if isinstance(value, (list, tuple)) and len(value) >= 3:
         return int(value[0]), int(value[1]), int(value[2])
     return None

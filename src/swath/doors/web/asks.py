@@ -212,7 +212,6 @@ def _carried(
 ) -> dict[str, Any]:
     import swath
 
-    options = {k: scene.options[k] for k in ("offset", "scale", "sensor") if k in scene.options}
     found = swath.ask(
         made.question,
         [str(s.path) for s in made.sources],
@@ -222,7 +221,7 @@ def _carried(
         replay=None if replay is None else str(replay),
         safe=made.safe,
         progress=progress,
-        **options,
+        **scene.reading,
     )
     record, numbers = asks_said.told(found, made.sources, scene.view, made.folder)
     _keep(session, made, numbers)

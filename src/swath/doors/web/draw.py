@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from swath.earth.colour import from_hexadecimal
+
 __all__ = [
     "PITCH",
     "Rule",
@@ -54,7 +56,7 @@ def ramp(name: str) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def _ramp(name: str) -> np.ndarray:
-    stops = np.array([[int(c[i : i + 2], 16) for i in (0, 2, 4)] for c in _RAMPS[name]], float)
+    stops = np.array([from_hexadecimal(c) for c in _RAMPS[name]], float)
     at = np.linspace(0, len(stops) - 1, 256)
     out = np.stack([np.interp(at, np.arange(len(stops)), stops[:, k]) for k in range(3)], axis=1)
     table: np.ndarray = np.rint(out).astype(np.uint8)
@@ -165,8 +167,7 @@ def palette_of(colours: Mapping[int, str], hidden: Sequence[int] = ()) -> tuple[
     codes = sorted(c for c in colours if c not in hidden)
     table = np.zeros((len(codes) + 1, 4), np.uint8)
     for i, code in enumerate(codes):
-        text = colours[code].lstrip("#")
-        table[i + 1] = (int(text[:2], 16), int(text[2:4], 16), int(text[4:6], 16), 255)
+        table[i + 1] = (*from_hexadecimal(colours[code]), 255)
     return np.array(codes, np.int64), table
 
 

@@ -168,7 +168,7 @@ def make(session: Session, n: int, progress: Progress) -> dict[str, Any]:
             safe=not scene.trusted,
             simulated=scene.simulated,
             progress=tell,
-            **{k: scene.options[k] for k in ("offset", "scale", "sensor") if k in scene.options},
+            **scene.reading,
         )
     except (Cancelled, SwathError) as error:
         _stopped(session, n, said, live, error)

@@ -81,6 +81,11 @@ class OpenScene:
         raise Missing(rule="a date is one of the scene", got="another", remedy="see the scene's dates")
 
     @property
+    def reading(self) -> dict[str, Any]:
+        """The options that verbs take with its files: offset, scale, sensor, as far as they were given."""
+        return {name: self.options[name] for name in ("offset", "scale", "sensor") if name in self.options}
+
+    @property
     def latest(self) -> int:
         """The index of the latest date with at most a fifth fewer usable pixels than the clearest."""
         share = [c if c is not None else 0.0 for c in self.clear] or [1.0]

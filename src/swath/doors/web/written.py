@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swath.doors.web.laid import Laid
+from swath.earth.colour import from_hexadecimal
 from swath.errors import GridError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _colours(file: Any, classes: Mapping[int, str], wanted: Mapping[str, str]) -
         table = {}
     for code, name in classes.items():
         if re.fullmatch("#[0-9a-fA-F]{6}", wanted.get(name, "")):
-            table[code] = tuple(int(wanted[name][i : i + 2], 16) for i in (1, 3, 5))
+            table[code] = from_hexadecimal(wanted[name])
     return {code: table[code] for code in classes if code in table}
 
 
