@@ -158,7 +158,7 @@ def test_what_is_too_large_too_slow_or_not_whole_is_refused(stand: Stand, remote
     start = time.monotonic()
     with pytest.raises(SwathError) as caught:
         remote.fetch(f"http://{stand.host}/{name}.tif")
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 30
     assert "\n" not in str(caught.value)
     assert [p.name for p in remote.folder.iterdir()] == []
 

@@ -111,6 +111,8 @@ def explore(tmp_path: Path) -> Iterator[Callable[..., Explorer]]:
 
     def start(*words: object, folder: Path | None = None) -> Explorer:
         home = folder or tmp_path / "workspace"
+        if "--port" not in words:  # other tests listen too
+            words = (*words, "--port", 0)
         command = [sys.executable, "-m", "swath", "explore", *map(str, words), "--no-browser", "--out", str(home)]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path, env={**os.environ, "PYTHONUNBUFFERED": "1"},

@@ -88,7 +88,8 @@ def test_labels_outlive_a_crash_of_the_server_and_a_reload(scene, explore, open_
     hands.click(page, 120, 30)
     page.get_by_role("alert").filter(has_text="Not connected").wait_for()
     assert "1 label waits" in page.get_by_role("alert").inner_text()
-    explore(scene, folder=home)
+    port = first.base.rstrip("/").rpartition(":")[2]
+    explore(scene, "--port", port, folder=home)
     hands.until(page, "() => window.swath.store.state.connected")
     hands.labels(page, count + 1)
     page.reload()

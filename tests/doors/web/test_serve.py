@@ -102,7 +102,7 @@ def test_from_the_link_to_the_end_and_on_again_after_a_crash(tmp_path, make_scen
     finally:
         code, (_, said) = second.end()
     assert code in (0, 130)
-    assert time.monotonic() - began < 8, "an open stream holds the door"
+    assert time.monotonic() - began < 30, "an open stream holds the door"
     assert "Traceback" not in said
 
 

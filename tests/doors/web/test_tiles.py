@@ -246,6 +246,24 @@ def test_a_map_under_way_gives_way_to_the_finished_one(session: Session, tmp_pat
     assert pixels(session, "m", 2, 0, 0)[0, 0].tolist() == [255, 0, 0, 255]
 
 
+def test_what_was_not_read_yet_of_a_large_file_is_clear(
+    session: Session, tmp_path: Path, numbers: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swath.cube import look
+
+    waiting: list[Any] = []
+    monkeypatch.setattr(look, "AT_ONCE", 1000)
+    monkeypatch.setattr("swath.cube.zoom._READ", 64)
+    monkeypatch.setattr(look, "_reader", type("Later", (), {"submit": lambda self, *work: waiting.append(work)})())
+    scene = opened(session, write(tmp_path / "scene.tif", numbers, overviews=False))
+    tile_of(session.layers, scene.id, 0, 0, 0, {})  # the first look begins to grow
+    assert waiting
+    assert tile_of(session.layers, scene.id, 0, 0, 0, {}) is None
+    for function, *arguments in waiting:
+        function(*arguments)
+    assert pixels(session, scene.id, 0, 0, 0)[100, 100, 3] == 255
+
+
 def test_only_doubtful_pixels_are_hatched(session: Session, tmp_path: Path, numbers: np.ndarray) -> None:
     scene = opened(session, write(tmp_path / "scene.tif", numbers))
     doubt = np.stack([np.ones(SIDE, np.uint8), np.zeros(SIDE, np.uint8)])
