@@ -1,5 +1,6 @@
 // Charts in SVG, built by DOM calls: scales, ticks, marks, numbers and dates in words, tables beside charts.
 import { el, svg } from "./dom.js";
+import { grouped } from "./measure.js";
 import { words } from "./words.js";
 
 const DAY = 864e5;
@@ -42,9 +43,8 @@ export function rounded(from, to, count = 4) {
 /** A number in words: fixed digits, true minus, thin spaces between thousands. */
 export function number(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return words.dock.none;
-  const [whole, part] = Math.abs(value).toFixed(digits).split(".");
-  const grouped = whole.length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, "\u2009") : whole;
-  const text = part === undefined ? grouped : `${grouped}.${part}`;
+  const plain = Math.abs(value).toFixed(digits);
+  const text = plain.split(".")[0].length > 4 ? grouped(Math.abs(value), digits) : plain;
   return value < 0 && Number(text.replace(/\u2009/g, "")) !== 0 ? `\u2212${text}` : text;
 }
 

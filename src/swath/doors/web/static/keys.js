@@ -25,7 +25,7 @@ function normal(key) {
 /** What Space and Enter press by themselves. */
 const PRESSED = "a, button, input, select, summary, [role=button], [role=radio], [role=slider], [role=checkbox], [role=option], [role=tab]";
 
-export function inField(target) {
+function inField(target) {
   if (!target || !target.closest) return false;
   if (target.isContentEditable) return true;
   const field = target.closest("input, textarea, select");

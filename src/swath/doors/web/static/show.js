@@ -4,7 +4,7 @@ import { el, fill, icon, roving } from "./dom.js";
 import { words } from "./words.js";
 
 // The colours of the server's ramps, so that a legend is what the tiles are.
-export const RAMPS = {
+const RAMPS = {
   grey: ["#000000", "#ffffff"],
   cividis: ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"],
   greenness: ["#7a5230", "#b58a52", "#dcc48a", "#efe8b4", "#c6d98a", "#8fbf5f", "#529b3f", "#1f7328", "#0b4a1a"],
@@ -44,7 +44,7 @@ export function legendOf(legend) {
   return [
     el("span", { class: "end" }, plain(legend.lo)),
     el("i", { class: "ramp", style: { background: rampOf(legend.ramp) } }),
-    el("span", { class: "end" }, plain(legend.hi) + (legend.unit && legend.unit !== "1" ? `\u2009${legend.unit}` : "")),
+    el("span", { class: "end" }, plain(legend.hi) + (words.dock.unit(legend.unit) ? `\u2009${words.dock.unit(legend.unit)}` : "")),
   ];
 }
 
