@@ -89,9 +89,15 @@ def numbers(
 def _read(
     planes: Planes, part: Window, date: int, bands: Sequence[int]
 ) -> tuple[np.ndarray, list[draw.Rule] | None, np.ndarray | None]:
-    """Stored numbers, their rules, and where anything was ever seen (None: everywhere), at the window's step."""
+    """Stored numbers, their rules, and where anything was ever seen (None: everywhere), at the window's step.
+
+    While a large file is still being looked at, what was not read yet (all zero) is clear.
+    """
+    from swath.cube.look import pending
+
     values, flags = planes.at(part.step)
     rows, columns = slice(*part.rows), slice(*part.columns)
+    growing = part.step > 1 and pending(planes.values)
     stored, rules = numbers(values, date, bands, rows, columns)
     if rules is None and stored.dtype.kind in "iu":
         rules = [(1.0, 0.0, planes.nodata[b]) for b in bands]
@@ -99,6 +105,9 @@ def _read(
     if flags is not None:
         gone = flags.read([date], [0], rows, columns)[0, 0] == 1  # never seen
         seen = ~gone if gone.any() else None
+    if growing:
+        read = (stored != 0).any(axis=0)
+        seen = read if seen is None else seen & read
     return stored, rules, seen
 
 

@@ -48,7 +48,7 @@ export function makeRasters({ map, store, view }) {
     const resampling = record.kind === "image" || record.kind === "probability" || record.kind === "number" ? ["step", ["zoom"], "linear", view.levels - 1, "nearest"] : "nearest";
     map.addSource(slot, { type: "raster", tiles: [address], tileSize: 256, minzoom: record.minzoom || 0, maxzoom: record.maxzoom ?? view.levels, bounds: box() });
     map.addLayer(
-      { id: slot, type: "raster", source: slot, layout: { visibility: layer.on ? "visible" : "none" }, paint: { "raster-opacity": opacity, "raster-fade-duration": 0, "raster-resampling": resampling } },
+      { id: slot, type: "raster", source: slot, layout: { visibility: layer.on ? "visible" : "none" }, paint: { "raster-opacity": opacity, "raster-opacity-transition": { duration: 0, delay: 0 }, "raster-fade-duration": 0, "raster-resampling": resampling } },
       layer.slot && map.getLayer(layer.slot) ? undefined : above(record.id),
     );
     if (layer.slot && map.getLayer(layer.slot)) map.moveLayer(slot, layer.slot);
