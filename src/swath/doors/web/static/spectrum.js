@@ -190,7 +190,8 @@ function reading(band, x, y, box, decimals) {
 
 /** One or two values as they are: a name, a number, its unit. */
 export function asBlocks(point) {
-  const told = (one) => [number(one.value, decimalsOf([one])), say.unit(one.unit)].filter(Boolean).join("\u2009");
+  const there = (one) => one.value !== null && one.value !== undefined;
+  const told = (one) => (there(one) ? [number(one.value, decimalsOf([one])), say.unit(one.unit)].filter(Boolean).join("\u2009") : say.none);
   return el("dl", { class: "values-list" }, point.values.map((one) => el("div", {}, el("dt", {}, one.band), el("dd", { class: "num" }, told(one)))));
 }
 

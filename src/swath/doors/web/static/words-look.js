@@ -80,7 +80,7 @@ export const look = {
     band: "Band",
     wavelength: "Wavelength",
     value: "Value",
-    unit: (unit) => (!unit || unit === "1" ? "" : unit.replace("m2/m2", "m²/m²")),
+    unit: (unit) => (!unit || unit === "1" ? "" : unit.replace("m2/m2", "m²/m²").replace(/\*\*(-?\d)/g, (_, power) => power.replace("-", "⁻").replace(/\d/, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]))),
     reading: (band, value) => (band.nm ? `${band.band}, ${Math.round(band.nm)} nm: ${value}` : `${band.band}: ${value}`),
     place: (col, row) => `row ${Math.floor(row)}, column ${Math.floor(col)}`,
     caption: (place) => `Spectrum of ${place}`,
