@@ -96,6 +96,35 @@ def test_list_info_and_map_work_and_link_what_they_wrote(home):
     assert str(home) not in mapped.model_dump_json()
 
 
+def test_change_assess_and_ask_answer_with_numbers_that_their_files_hold(home):
+    truth = "labels.csv"
+
+    async def work(client):
+        made = await client.call_tool(
+            "map", {"scenes": ["before.tif"], "labels": truth, "crs": "EPSG:32633", "fast": True, "out": "judged"}
+        )
+        changed = await client.call_tool("change", {"scenes": ["before.tif", "after.tif"], "out": "changed"})
+        shares = {"map": "judged/classes.tif", "truth": truth, "design": "none"}
+        assessed = await client.call_tool("assess", shares)
+        answered = await client.call_tool("ask", {"question": "how much k2 is here?", "maps": ["judged"]})
+        outside = await client.call_tool("ask", {"question": "what will it cost?", "maps": ["judged"]})
+        return made, changed, assessed, answered, outside
+
+    made, changed, assessed, answered, outside = ask(home, work)
+    for said in (made, changed, assessed, answered, outside):
+        assert not said.is_error, said.content[0].text
+        assert str(home) not in said.model_dump_json()
+    assert "swath:///changed/run.json" in [str(c.uri) for c in changed.content if c.type == "resource_link"]
+    assert 0 < assessed.structured_content["accuracy"]["value"] <= 1
+    record = answered.structured_content
+    numbers = [p["number"] for p in record["parts"] if "number" in p]
+    counted = next(c for c in made.structured_content["classes"] if c["name"] == "k2")
+    assert numbers[0]["value"] == pytest.approx(counted["area"]["value"])
+    assert numbers[0]["call"] == 1
+    assert not outside.structured_content["answered"]
+    assert not any("number" in p for p in outside.structured_content["parts"])
+
+
 def test_refusals_are_answers_with_rule_got_and_remedy(home):
     async def work(client):
         return [
