@@ -4,6 +4,8 @@
 const KEPT = "swath.waiting.";
 const LATE = 2000;
 const AT_ONCE = 1000;
+const FEW = 100; // operations that are written down here at once; more of them a little later, all together
+const SOON = 200;
 
 export const fresh = () => (crypto.randomUUID ? crypto.randomUUID() : [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join(""));
 
@@ -60,6 +62,7 @@ export function makeJournal({ api, store, panel, tab }) {
   let busy = false;
   let timer = 0;
   let late = 0;
+  let writing = 0;
 
   const key = () => KEPT + scene.key;
 
@@ -70,6 +73,13 @@ export function makeJournal({ api, store, panel, tab }) {
     } catch {
       // Kept for as long as this page is open.
     }
+  }
+
+  /** Writing down what waits takes longer the more it is: of much, not at every click. */
+  function rememberSoon() {
+    if (queue.length <= FEW) return remember();
+    const here = scene;
+    writing ||= setTimeout(() => ((writing = 0), here === scene && remember()), SOON);
   }
 
   function remembered() {
@@ -103,6 +113,7 @@ export function makeJournal({ api, store, panel, tab }) {
   }
 
   async function open(next) {
+    if (scene && writing) remember();
     scene = next;
     state = { classes: new Map(), labels: new Map(), gone: new Set() };
     queue = scene ? remembered() : [];
@@ -122,8 +133,8 @@ export function makeJournal({ api, store, panel, tab }) {
     if (!scene || !ops.length) return;
     const made = ops.map((op) => ({ id: fresh(), ...op }));
     for (const op of made) apply(state, op);
-    queue.push(...made);
-    remember();
+    for (const op of made) queue.push(op);
+    rememberSoon();
     tell();
     flush();
   }
@@ -180,7 +191,7 @@ export function makeJournal({ api, store, panel, tab }) {
   });
   api.on("connected", (yes) => yes && flush());
   api.on("resync", () => scene && read().then(flush).catch(() => {}));
-  addEventListener("pagehide", remember);
+  addEventListener("pagehide", () => scene && remember());
 
   return {
     open,

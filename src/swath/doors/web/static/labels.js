@@ -2,12 +2,15 @@
 
 import { el, fill, icon, iconButton } from "./dom.js";
 import { fresh, makeJournal } from "./journal.js";
+import { makeNewest } from "./newest.js";
 import { fromScene, toScene } from "./url.js";
 import { words } from "./words.js";
 
 const IDENTITY = [1, 0, 0, 0, 1, 0];
 const SHOWN = 400;
 const STEPS = 500;
+const MANY = 300; // labels from which on the map is given them all only now and then
+const REST = 150;
 const ring = (radius, colour, opacity = 1) => ({ type: "circle", filter: ["==", ["geometry-type"], "Point"], paint: { "circle-radius": radius, "circle-color": colour, "circle-opacity": opacity } });
 const line = (width, colour) => ({ type: "line", filter: ["==", ["geometry-type"], "Polygon"], layout: { "line-join": "round" }, paint: { "line-width": width, "line-color": colour } });
 const COLOUR = ["get", "colour"];
@@ -28,6 +31,8 @@ export function start(app) {
   const done = [];
   const undone = [];
   const renamed = new Map();
+  const newest = makeNewest(app);
+  const placed = new WeakMap();
   let drawn = 0;
   let shown = true;
   let list = null;
@@ -154,17 +159,29 @@ export function start(app) {
 
   // --- on the map ---------------------------------------------------------------------------------------------
 
+  const hue = () => {
+    const colours = new Map(store.state.classes.map((one) => [one.id, one.colour]));
+    return (label) => colours.get(label.class) || "#742c92";
+  };
+  /** A label's geometry in pixels; labels are never changed in place, so that it is worked out once. */
+  function pixels(label) {
+    let found = placed.get(label);
+    if (!found) placed.set(label, (found = toPixels(label.geometry)));
+    return found;
+  }
+
   function draw() {
     drawn = 0;
-    const { scene, labels, classes } = store.state;
+    const { scene, labels } = store.state;
     if (!scene) return;
-    const colour = new Map(classes.map((one) => [one.id, one.colour]));
-    const features = shown ? labels.map((label) => ({ type: "Feature", id: undefined, properties: { id: label.id, colour: colour.get(label.class) || "#742c92" }, geometry: toPixels(label.geometry) })) : [];
+    const colour = hue();
+    const features = shown ? labels.map((label) => ({ type: "Feature", id: undefined, properties: { id: label.id, colour: colour(label) }, geometry: pixels(label) })) : [];
     view.features("labels", { type: "FeatureCollection", features }, STYLE);
-    const there = app.layers?.list().some((layer) => layer.id === "labels");
+    newest.given(shown ? labels : []);
+    const there = app.layers?.list().find((layer) => layer.id === "labels");
     if (labels.length && !there) app.layers?.add({ id: "labels", kind: "labels", name: say.title, scene: scene.id, draws, remark: labels.length });
     else if (!labels.length && there) app.layers.remove("labels");
-    else if (there) app.layers.set("labels", { remark: labels.length });
+    else if (there && there.remark !== labels.length) app.layers.set("labels", { remark: labels.length });
     app.onlabels?.forEach((fn) => fn());
   }
 
@@ -174,7 +191,13 @@ export function start(app) {
     later();
   }
 
-  const later = () => (drawn ||= requestAnimationFrame(draw));
+  /** Draw before the next frame; of very many labels the newest before the next frame, all of them a little later. */
+  function later() {
+    const { labels } = store.state;
+    newest.update(labels, { place: (label) => pixels(label).coordinates, colour: hue(), shown });
+    if (labels.length < MANY || !shown) drawn ||= requestAnimationFrame(draw);
+    else drawn ||= setTimeout(draw, REST);
+  }
 
   /** The label nearest to a place within `reach` screen pixels: a point, else the polygon around it. */
   function at(col, row, reach = 12) {
@@ -183,12 +206,12 @@ export function start(app) {
     let near = reach / scale;
     for (const label of store.state.labels) {
       if (label.geometry.type !== "Point") continue;
-      const [c, r] = seen(label.geometry.coordinates);
+      const [c, r] = pixels(label).coordinates;
       const far = Math.hypot(c - col, r - row);
       if (far <= near) [best, near] = [label, far];
     }
     if (best) return best;
-    return store.state.labels.findLast((label) => label.geometry.type === "Polygon" && inside(toPixels(label.geometry).coordinates[0], col, row)) ?? null;
+    return store.state.labels.findLast((label) => label.geometry.type === "Polygon" && inside(pixels(label).coordinates[0], col, row)) ?? null;
   }
 
   function inside(places, col, row) {
@@ -202,7 +225,7 @@ export function start(app) {
   }
 
   const middle = (label) => {
-    const { type, coordinates } = toPixels(label.geometry);
+    const { type, coordinates } = pixels(label);
     if (type === "Point") return coordinates;
     const places = coordinates[0].slice(0, -1);
     return [places.reduce((s, p) => s + p[0], 0) / places.length, places.reduce((s, p) => s + p[1], 0) / places.length];
@@ -210,8 +233,29 @@ export function start(app) {
 
   // --- the list, saving and loading ---------------------------------------------------------------------------
 
-  function row(label, n) {
-    const one = store.state.classes.find((c) => c.id === label.class);
+  /** The rows of labels that are as they were stay in place. */
+  function rows() {
+    const { labels, classes } = store.state;
+    const first = Math.max(0, labels.length - SHOWN);
+    const kinds = new Map(classes.map((one) => [one.id, one]));
+    const kept = new Map();
+    for (let i = labels.length - 1; i >= first; i -= 1) {
+      const label = labels[i];
+      const one = kinds.get(label.class);
+      const old = list.rows.get(label.id);
+      const same = old && old.n === i && old.one === one && (old.label === label || (old.label.geometry === label.geometry && old.label.class === label.class && Boolean(old.label.waiting) === Boolean(label.waiting)));
+      kept.set(label.id, same ? old : { n: i, one, label, node: row(label, i, one) });
+    }
+    for (const [id, old] of list.rows) if (kept.get(id)?.node !== old.node) old.node.remove();
+    let next = list.host.firstChild;
+    for (const { node } of kept.values()) {
+      if (node === next) next = next.nextSibling;
+      else list.host.insertBefore(node, next);
+    }
+    list.rows = kept;
+  }
+
+  function row(label, n, one) {
     const [col, r] = middle(label);
     const name = `${say.one(n + 1)}: ${one?.name ?? ""}`;
     return el(
@@ -228,7 +272,7 @@ export function start(app) {
     if (!list) return;
     const { labels } = store.state;
     list.remark(String(labels.length));
-    fill(list.host, labels.slice(-SHOWN).map((label, i) => row(label, i + Math.max(0, labels.length - SHOWN))).reverse());
+    rows();
     list.more.hidden = labels.length <= SHOWN;
     list.none.hidden = labels.length > 0;
   }
@@ -252,7 +296,7 @@ export function start(app) {
         );
       },
     });
-    list = { host, more, none, problem, remark: made.remark };
+    list = { host, more, none, problem, remark: made.remark, rows: new Map() };
     drawList();
   }
 
@@ -296,6 +340,7 @@ export function start(app) {
   keys.add("Ctrl+Shift+z", say.redo, () => redo(), labelling, { group: "labels" });
   store.on("scene", () => {
     done.length = undone.length = 0;
+    newest.reset();
     store.set({ steps: [0, 0] });
     journal.open(store.state.scene);
     later();
