@@ -77,6 +77,20 @@ export async function makeView({ store, words }) {
   };
 
   const grounds = new Set();
+  const twins = new Set();
+
+  function layFeatures(on, id, { data, styleLayers }) {
+    const source = on.getSource(id);
+    if (source) return source.setData(data);
+    on.addSource(id, { type: "geojson", data, tolerance: 0, maxzoom: 22 });
+    for (const [n, layer] of styleLayers.entries()) on.addLayer({ ...layer, id: layer.id || `${id}.${n}`, source: id });
+    return undefined;
+  }
+
+  function takeFeatures(on, id) {
+    for (const layer of on.getStyle().layers) if (layer.source === id) on.removeLayer(layer.id);
+    if (on.getSource(id)) on.removeSource(id);
+  }
 
   async function makeMap() {
     if (!webgl) {
@@ -130,9 +144,21 @@ export async function makeView({ store, words }) {
     const twin = newMap(container, { interactive: false });
     grounds.add(twin);
     Object.assign(twin.getCanvas(), { tabIndex: -1, ariaHidden: "true" });
-    const follow = () => when() && twin.jumpTo({ center: map.getCenter(), zoom: map.getZoom(), padding: { ...padding } });
+    const laid = new Map();
+    /** What is drawn on the first map is drawn on this one, too: all that has changed since it was last seen. */
+    const marks = () => {
+      if (!when()) return;
+      for (const id of [...laid.keys()]) if (!featured.has(id)) takeFeatures(twin, id), laid.delete(id);
+      for (const [id, one] of featured) if (laid.get(id) !== one) layFeatures(twin, id, one), laid.set(id, one);
+    };
+    const follow = () => {
+      if (!when()) return;
+      twin.jumpTo({ center: map.getCenter(), zoom: map.getZoom(), padding: { ...padding } });
+      marks();
+    };
     map.on("move", follow);
     if (!twin.loaded()) await new Promise((ready) => twin.once("load", ready));
+    twins.add(marks);
     follow();
     const quiet = { state: { failed: {}, scene: null }, set: () => {} };
     return { ...makeRasters({ map: twin, store: quiet, view }), map: twin, follow };
@@ -230,26 +256,23 @@ export async function makeView({ store, words }) {
 
   /** Draw GeoJSON whose coordinates are pixels of the grid: styleLayers as MapLibre's, `source` and ids are set here. */
   view.features = (id, geojson, styleLayers = null) => {
-    featured.set(id, { geojson, styleLayers: styleLayers || featured.get(id)?.styleLayers || [] });
     const list = geojson.type === "FeatureCollection" ? geojson.features : geojson.type === "Feature" ? [geojson] : [{ type: "Feature", properties: {}, geometry: geojson }];
     const data = {
       type: "FeatureCollection",
       features: list.filter((f) => f.geometry).map((f) => ({ ...f, geometry: { ...f.geometry, coordinates: convert(f.geometry.coordinates, grid.toWorld) } })),
     };
+    const one = { data, styleLayers: styleLayers || featured.get(id)?.styleLayers || [] };
+    featured.set(id, one);
     if (!webgl) return map.features(id, list, styleLayers);
-    const source = map.getSource(id);
-    if (source) return source.setData(data);
-    map.addSource(id, { type: "geojson", data, tolerance: 0, maxzoom: 22 });
-    for (const [n, layer] of (styleLayers || []).entries()) map.addLayer({ ...layer, id: layer.id || `${id}.${n}`, source: id });
-    return undefined;
+    layFeatures(map, id, one);
+    return twins.forEach((marks) => marks());
   };
 
   view.clear = (id) => {
     featured.delete(id);
     if (!webgl) return map.features(id, [], []);
-    for (const layer of map.getStyle().layers) if (layer.source === id) map.removeLayer(layer.id);
-    if (map.getSource(id)) map.removeSource(id);
-    return undefined;
+    takeFeatures(map, id);
+    return twins.forEach((marks) => marks());
   };
 
   // See beneath: while held, only the image stays; what was hidden before stays hidden afterwards.
