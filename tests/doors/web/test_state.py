@@ -48,12 +48,6 @@ def test_what_cannot_be_opened_late_is_told_on_the_terminal_and_in_the_page(door
     assert len(state["refused"]) == 1
 
 
-def test_the_lists_of_the_state_can_be_asked_for_one_by_one(opened):
-    whole = opened.get("/api/state").json()
-    for name in ("scenes", "maps", "samples", "jobs"):
-        assert opened.get(f"/api/{name}").json() == {name: whole[name]}
-
-
 def test_a_page_is_told_of_the_scenes_that_do_not_open_while_the_others_do(door, capsys):
     from swath.doors.web.serve import _Opening
 

@@ -6,7 +6,6 @@ import json
 import math
 import re
 import shutil
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from swath.doors.web import compared
-from swath.doors.web.answers import answer, body, text, whole
+from swath.doors.web import compared, numbered
+from swath.doors.web.answers import answer, body, text, whole, window_given
 from swath.doors.web.sides import arguments as between
 from swath.doors.web.sides import sides
-from swath.errors import GridError, LabelError, SwathError
+from swath.errors import LabelError, SwathError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -39,7 +38,6 @@ LABELS = 3
 _STAGES = {"mapping": "Comparing"}
 _DIRECTIONS = {"decrease": "#1f4e9c", "increase": "#9c1f2e"}
 """The ends of the ramp of differences."""
-_numbering = threading.Lock()
 
 
 def compare(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +55,7 @@ def compare(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
             arguments["index"] = text(given, "index", most=60)
     else:
         raise SwathError(rule="dates or maps are compared", got=kind[:20], remedy='kind "dates" or "maps"')
-    number, folder = _folder(session)
+    number, folder = numbered.fresh(session.folder / "compare")
     try:
         if kind == "dates" and given.get("labels") is True:
             arguments |= _labels(session, scene, given, folder)
@@ -88,17 +86,6 @@ def compare(session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
     except SwathError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _folder(session: Session) -> tuple[int, Path]:
-    """A folder of its own for the comparison, and its number."""
-    home = session.folder / "compare"
-    with _numbering:
-        home.mkdir(exist_ok=True)
-        taken = [int(p.name) for p in home.iterdir() if p.name.isascii() and p.name.isdigit()]
-        number = max(taken, default=0) + 1
-        (home / str(number)).mkdir()
-    return number, home / str(number)
 
 
 def _maps(session: Session, scene: OpenScene, given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, str]]:
@@ -154,19 +141,16 @@ def _days(one: str, other: str) -> float:
 
 def _window(scene: OpenScene, window: Any, folder: Path) -> Path | None:
     """A file with the outline of a window; None for the whole scene."""
-    from swath.doors.web.maps import _area
+    from swath.doors.web.geojson import outline
     from swath.tools.job import write_json
 
     if window is None:
         return None
-    if not isinstance(window, list) or len(window) != 4:
-        raise GridError(rule="a window is four numbers", got=str(window)[:60], remedy="rows, then columns")
-    at = {str(i): v for i, v in enumerate(window)}
-    top, bottom, left, right = (whole(at, str(i)) for i in range(4))
+    top, bottom, left, right = window_given(window, whole)
     if (top, bottom, left, right) == (0, scene.view.shape[0], 0, scene.view.shape[1]):
         return None
     path = folder.parent / f".area-{folder.name}.geojson"
-    write_json(path, _area(scene.view, (top, bottom, left, right)))
+    write_json(path, outline(scene.view, (top, bottom, left, right)))
     return path
 
 
@@ -229,10 +213,10 @@ def colours_of(session: Session, scene: OpenScene, folder: Path) -> dict[int, tu
     import rasterio
 
     from swath.doors.web.labels import journal_of
-    from swath.earth.colour import hexadecimal, mixed
+    from swath.earth.colour import from_hexadecimal, hexadecimal, mixed
     from swath.sample.classmap import open_map
 
-    known = {c["name"]: _rgb(c["colour"]) for c in journal_of(session, scene.key).to_json()["classes"]}
+    known = {c["name"]: from_hexadecimal(c["colour"]) for c in journal_of(session, scene.key).to_json()["classes"]}
     kinds = {t["code"]: t for t in json.loads((folder / "transitions.json").read_text("utf-8"))["transitions"]}
     with rasterio.open(folder / "change.tif") as file:
         try:
@@ -246,11 +230,6 @@ def colours_of(session: Session, scene: OpenScene, folder: Path) -> dict[int, tu
         shown = hexadecimal(mixed(end, start, 0.3)) if start and end else _DIRECTIONS.get(name, own)
         found[code] = (name, shown)
     return found
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    digits = colour.lstrip("#")
-    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
 
 
 def _swatch(colours: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
-from swath.doors.web.answers import Missing, answer
+from swath.doors.web import numbered
+from swath.doors.web.answers import Missing, answer, numeral
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -63,9 +64,8 @@ def _none() -> Missing:
 
 def listing(session: Session) -> list[dict[str, Any]]:
     """Comparisons of the open scenes, by number."""
-    there = [p.name for p in (session.folder / "compare").iterdir() if p.name.isascii() and p.name.isdigit()]
     found = []
-    for n in sorted(map(int, there)):
+    for n in numbered.numbers(session.folder / "compare"):
         try:
             _, scene, said = _kept(session, n)
         except Missing:
@@ -97,10 +97,10 @@ def routes(session: Session) -> Sequence[Route]:
     session.more.setdefault("state", {})["compares"] = listing
 
     def one(request: Request) -> Response:
-        word = request.path_params["n"]
-        if not (word.isascii() and word.isdigit() and 0 < len(word) < 9):
+        n = numeral(request.path_params["n"], low=1)
+        if n is None:
             raise _none()
-        return answer(session.roots.hide(record(session, int(word))))
+        return answer(session.roots.hide(record(session, n)))
 
     def all_(request: Request) -> Response:
         return answer(session.roots.hide({"compares": listing(session)}))

@@ -22,6 +22,7 @@ __all__ = [
     "hatch",
     "hatch_colours",
     "indexed",
+    "over",
     "palette_of",
     "palette_png",
     "physical",
@@ -218,3 +219,17 @@ def with_alpha(rgb: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
     if seen is None:
         return rgb
     return np.dstack([np.where(seen[..., None], rgb, 0), np.where(seen, 255, 0).astype(np.uint8)])
+
+
+def over(ground: np.ndarray, pixels: np.ndarray, opacity: float) -> None:
+    """Lay (h, w, 3 or 4) over (h, w, 4) float32, both from 0 to 255, in place (Porter & Duff 1984, "over").
+
+    opacity: of the upper one, from 0 to 1.
+    """
+    alpha = pixels[..., 3:].astype(np.float32) / 255 * opacity if pixels.shape[2] == 4 else np.float32(opacity)
+    alpha = np.broadcast_to(alpha, (*pixels.shape[:2], 1))
+    below = ground[..., 3:] / 255 * (1 - alpha)
+    whole = alpha + below
+    mixed = pixels[..., :3] * alpha + ground[..., :3] * below
+    ground[..., :3] = np.divide(mixed, whole, out=np.zeros_like(mixed), where=whole > 0)
+    ground[..., 3:] = 255 * whole

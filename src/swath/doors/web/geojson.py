@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from swath.doors.web.answers import Clash
 from swath.doors.web.journal import MOST_NAME, geometry_of
-from swath.errors import LabelError
+from swath.errors import GridError, LabelError
 
 if TYPE_CHECKING:
     from swath.doors.web.view import View
 
-__all__ = ["PALETTE", "colour_of", "exported", "imported"]
+__all__ = ["PALETTE", "colour_of", "exported", "imported", "outline"]
 
 PALETTE = {
     "water": "#4676c6", "woodland": "#00520e", "cropland": "#f5e05d", "grassland": "#a5c270", "built-up": "#b14761",
@@ -64,6 +64,28 @@ def exported(state: Mapping[str, Any], view: View) -> dict[str, Any]:
         made["crs"] = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{code}" if code else crs}}
     made["swath:classes"] = [{"name": c["name"], "colour": c["colour"]} for c in state["classes"]]
     made["features"] = features
+    return made
+
+
+def outline(view: View, window: tuple[int, int, int, int]) -> dict[str, Any]:
+    """GeoJSON of a window (first row, row behind the last, columns likewise) in the scene's CRS. Raises GridError."""
+    top, bottom, left, right = window
+    height, width = view.shape
+    if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+        got = f"rows {top} to {bottom}, columns {left} to {right} of {height} x {width}"
+        raise GridError(rule="a window lies on the scene", got=got, remedy="move the view onto the scene")
+    if view.pixel:
+        raise GridError(
+            rule="a part of a scene is mapped where the scene has coordinates",
+            got="a scene in pixels",
+            remedy="map the whole scene",
+        )
+    ring = [
+        list(view.to_crs(c, r)) for r, c in ((top, left), (top, right), (bottom, right), (bottom, left), (top, left))
+    ]
+    made = exported({"classes": [], "labels": []}, view)
+    made["features"] = [{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}]
+    del made["swath:classes"]
     return made
 
 

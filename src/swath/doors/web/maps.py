@@ -19,14 +19,13 @@ from starlette.routing import Route
 from swath.doors.web import card, geojson, maplayers, numbered, reference_card
 from swath.doors.web.answers import Missing, answer, body, numeral, text, whole, window_given
 from swath.doors.web.labels import journal_of
-from swath.errors import Cancelled, GridError, LabelError, SwathError
+from swath.errors import Cancelled, LabelError, SwathError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from swath.doors.web.scenes import OpenScene
     from swath.doors.web.session import Session
-    from swath.doors.web.view import View
 
 __all__ = ["listing", "make", "prepare", "record", "remove", "routes", "stage"]
 
@@ -89,7 +88,7 @@ def prepare(
     if sum(n >= LEAST for n in count.values()) < 2:
         got = ", ".join(f"{c['name']} {count[c['id']]}" for c in state["classes"]) or "no class"
         raise LabelError(rule="two classes with 3 labels each are enough to start", got=got, remedy="add labels")
-    area = None if window is None else _area(scene.view, window)
+    area = None if window is None else geojson.outline(scene.view, window)
     names = [c["name"] for c in state["classes"] if count[c["id"]]]
     known = {c["name"]: c["colour"] for c in state["classes"]}
     n, folder = numbered.fresh(session.folder / "maps")
@@ -109,28 +108,6 @@ def prepare(
     }
     _keep(folder, said)
     return n
-
-
-def _area(view: View, window: tuple[int, int, int, int]) -> dict[str, Any]:
-    """GeoJSON of a window (first row, row behind the last, columns likewise) in the scene's CRS. Raises GridError."""
-    top, bottom, left, right = window
-    height, width = view.shape
-    if not (0 <= top < bottom <= height and 0 <= left < right <= width):
-        got = f"rows {top} to {bottom}, columns {left} to {right} of {height} x {width}"
-        raise GridError(rule="a window lies on the scene", got=got, remedy="move the view onto the scene")
-    if view.pixel:
-        raise GridError(
-            rule="a part of a scene is mapped where the scene has coordinates",
-            got="a scene in pixels",
-            remedy="map the whole scene",
-        )
-    ring = [
-        list(view.to_crs(c, r)) for r, c in ((top, left), (top, right), (bottom, right), (bottom, left), (top, left))
-    ]
-    made = geojson.exported({"classes": [], "labels": []}, view)
-    made["features"] = [{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}]
-    del made["swath:classes"]
-    return made
 
 
 def make(session: Session, n: int, progress: Progress) -> dict[str, Any]:

@@ -87,20 +87,9 @@ def composed(
         else:
             pixels = picture.scene_pixels(layer, planes, part, params)
         if pixels is not None:
-            _over(out, pixels, float(asked.get("opacity", 1.0)))
+            draw.over(out, pixels, float(asked.get("opacity", 1.0)))
     found: np.ndarray = np.rint(out).astype(np.uint8)
     return found
-
-
-def _over(ground: np.ndarray, pixels: np.ndarray, opacity: float) -> None:
-    """Lay (h, w, 3 or 4) over (h, w, 4), in place."""
-    alpha = pixels[..., 3:].astype(np.float32) / 255 * opacity if pixels.shape[2] == 4 else np.float32(opacity)
-    alpha = np.broadcast_to(alpha, (*pixels.shape[:2], 1))
-    below = ground[..., 3:] / 255 * (1 - alpha)
-    whole = alpha + below
-    mixed = pixels[..., :3] * alpha + ground[..., :3] * below
-    ground[..., :3] = np.divide(mixed, whole, out=np.zeros_like(mixed), where=whole > 0)
-    ground[..., 3:] = 255 * whole
 
 
 def scale_bar(ground: float, most: float, *, metric: bool = True) -> tuple[float, str]:

@@ -64,8 +64,7 @@ def arguments(first: Side, second: Side) -> tuple[dict[str, Any], str | None]:
 
 
 def _options(scene: OpenScene) -> dict[str, Any]:
-    found: dict[str, Any] = {k: v for k, v in scene.options.items() if k in ("offset", "scale", "sensor")}
-    return {**found, "safe": not scene.trusted}
+    return {**scene.reading, "safe": not scene.trusted}
 
 
 def _lone(dates: list[str], date: str) -> bool:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["routes", "state"]
 
-PARTS = ("scenes", "maps", "samples", "jobs")
 WAIT = 120.0
 """Seconds that a page which has just been opened waits for the first scene."""
 
@@ -35,7 +34,7 @@ def state(session: Session) -> dict[str, Any]:
         "abilities": {
             "verbs": offered(),
             "nn": find_spec("torch") is not None,
-            "encoders": encoders(),
+            "encoders": [],
             "ask": "rules",
         },
         "limits": {"upload_mb": LARGEST >> 20, "running": session.jobs.running, "waiting": session.jobs.waiting},
@@ -62,36 +61,16 @@ def asking(session: Session) -> list[list[str]]:
     return [[session.roots.name(path) for path in files] for files in waiting]
 
 
-def encoders() -> list[dict[str, Any]]:
-    """Encoders that the page may ask for, by their names in the catalogue, and whether they can be used here."""
-    from swath.models import WEIGHTS
-
-    ready = find_spec("torch") is not None and find_spec("safetensors") is not None
-    return [
-        {"name": "swath-tiny", "ready": ready and "tiny" in WEIGHTS},
-        {"name": "pixel statistics", "ready": True},
-    ]
-
-
 def routes(session: Session) -> list[Route]:
-    """`GET api/state`, its lists by themselves (`api/scenes`, `api/maps`, `api/samples`, `api/jobs`), `GET api/health`."""
+    """`GET api/state`, `GET api/health`."""
 
-    async def told() -> dict[str, Any]:
+    async def whole(request: Request) -> Response:
         opening = session.more.get("opening")  # set when what the command line named is open, or cannot be
         if opening is not None and not opening.is_set():
             await run_in_threadpool(opening.wait, WAIT)
-        record: dict[str, Any] = await run_in_threadpool(state, session)
-        return record
-
-    async def whole(request: Request) -> Response:
-        return answer(await told())
-
-    async def part(request: Request) -> Response:
-        name = request.url.path.rpartition("/")[2]
-        return answer({name: (await told())[name]})
+        return answer(await run_in_threadpool(state, session))
 
     async def health(request: Request) -> Response:
         return answer({"ok": True})
 
-    parts = [Route(f"/api/{name}", part, methods=["GET"]) for name in PARTS]
-    return [Route("/api/state", whole), *parts, Route("/api/health", health)]
+    return [Route("/api/state", whole), Route("/api/health", health)]

@@ -71,7 +71,7 @@ def composed(
                 continue
             planes = session.layers.planes(key)
             if layer.kind == "doubt":
-                _over(out, _hatched(planes, base.view.shape, window, size), _opacity(one))
+                draw.over(out, _hatched(planes, base.view.shape, window, size), _opacity(one))
                 continue
 
             def flat(part: Any, layer: Raster = layer, planes: Any = planes, asked: Any = asked) -> np.ndarray | None:
@@ -82,7 +82,7 @@ def composed(
                 return made
 
             drawn = resized(flat, base.view.shape, window, size)
-        _over(out, drawn, _opacity(one))
+        draw.over(out, drawn, _opacity(one))
     return np.rint(out).astype(np.uint8)
 
 
@@ -100,17 +100,6 @@ def _hatched(planes: Planes, shape: tuple[int, int], window: Window, size: tuple
     row, column = round(r0 * size[0] / (r1 - r0)), round(c0 * size[1] / (c1 - c0))  # it stays when the view is moved
     drawn: np.ndarray = draw.hatch_colours()[draw.hatch(where, row % draw.PITCH, column % draw.PITCH)]
     return drawn
-
-
-def _over(out: np.ndarray, drawn: np.ndarray, opacity: float) -> None:
-    """Lay a picture over what is there, in place (Porter & Duff 1984, "over")."""
-    alpha = drawn[..., 3].astype(np.float32) / 255.0 * opacity
-    below = out[..., 3] / 255.0 * (1 - alpha)
-    total = alpha + below
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mixed = (drawn[..., :3] * alpha[..., None] + out[..., :3] * below[..., None]) / total[..., None]
-    out[..., :3] = np.where(total[..., None] > 0, mixed, 0)
-    out[..., 3] = total * 255.0
 
 
 def _opacity(one: Mapping[str, Any]) -> float:
