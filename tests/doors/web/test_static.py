@@ -90,3 +90,15 @@ def test_modules_parse() -> None:
         command = ["node", "--check", "--input-type=module"]
         done = subprocess.run(command, input=path.read_bytes(), capture_output=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr.decode()
+
+
+def test_the_sheets_of_parts_style_no_class_of_another_part() -> None:
+    owners: dict[str, set[str]] = {}
+    for path in SHEETS:
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for selector in ",".join(re.findall(r"([^{}]+)\{", text)).split(","):
+            if found := re.fullmatch(r"\s*\.([\w-]+)(?:[:\[.].*)?", selector, flags=re.DOTALL):
+                owners.setdefault(found[1], set()).add(path.stem)
+    assert "answer" not in owners, "so common a word is styled within its part only"
+    late = {name for name, sheets in owners.items() if sheets & {"export", "find"} and len(sheets) > 1}
+    assert not late
