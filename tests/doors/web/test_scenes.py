@@ -189,6 +189,7 @@ def test_many_dates_open_before_all_are_looked_at(door, make_scene, monkeypatch)
     from swath.doors.web import opening
 
     monkeypatch.setattr(opening, "SECONDS", 0.0)
+    monkeypatch.setattr(opening, "LEAST", 1)
     for n in range(1, 6):
         make_scene(door.folder / f"S_2020-0{n}-01.tif", seed=n, date=f"2020-0{n}-01", side=32)
     record = door.post("/api/scenes", {"names": [f"S_2020-0{n}-01.tif" for n in range(1, 6)]}).json()
@@ -244,3 +245,24 @@ def test_radiance_is_shown_with_each_band_by_its_own_range(door):
 
 def test_reflectance_is_not_balanced(opened):
     assert all("balance" not in show for show in opened.get("/api/scenes/s1").json()["shows"])
+
+
+def test_an_index_that_comes_as_a_band_is_shown_as_one_that_is_computed():
+    from swath.doors.web.shows import shows_of
+    from swath.earth.sensor import Band
+
+    (show,) = shows_of([Band("NDVI", quantity="index", units="1")])
+    assert (show["id"], show["name"], show["lo"], show["hi"]) == ("band-0", "Greenness (NDVI)", -0.2, 1.0)
+
+
+def test_the_stretch_of_a_series_is_not_that_of_its_last_day(make_scene, tmp_path, monkeypatch):
+    import swath
+    from swath.doors.web import opening
+
+    for n in range(1, 9):
+        make_scene(tmp_path / f"S_2020-0{n}-01.tif", seed=n, date=f"2020-0{n}-01", side=32)
+    cube = swath.open(sorted(str(p) for p in tmp_path.glob("S_*.tif")))
+    looked = opening._clear(cube, [None] * 8, 0.0)
+    assert sum(share is not None for share in looked) == opening.LEAST
+    assert looked[0] is not None
+    assert looked[-1] is not None

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["opened"]
 
+LEAST = 5
+"""Dates that are looked at however long it takes: the stretch of a series is not that of one winter's day."""
 SECONDS = 1.0
 """What opening spends on looking how clear the dates are; the rest is looked at afterwards."""
-_FORM = 5
+_FORM = 6
 
 
 Rest = Callable[[], list[float | None]]
@@ -81,15 +83,15 @@ def dates_of(cube: xr.DataArray) -> list[str]:
 
 
 def _clear(cube: xr.DataArray, clear: Sequence[float | None], seconds: float) -> list[float | None]:
-    """The clear share of each date; of many dates those that some seconds allow, spread over the series."""
+    """The clear share of each date; of many dates those that some seconds allow (LEAST at least), spread over the series."""
     from swath.doors.web.glance import clear_share
 
     end = time.monotonic() + seconds
     found = list(clear)
-    for i in _spread(len(found)):
+    for n, i in enumerate(_spread(len(found)), 1):
         if found[i] is None:
             found[i] = round(clear_share(cube, i), 4)
-            if time.monotonic() > end:
+            if n >= LEAST and time.monotonic() > end:
                 break
     return found
 

@@ -31,7 +31,7 @@ __all__ = ["OpenScene", "Scenes", "routes"]
 
 MOST = 24
 """Scenes open at once."""
-_FORM = 2  # of what is kept in the workspace's cache
+_FORM = 3  # of what is kept in the workspace's cache
 
 
 @dataclass(frozen=True)

@@ -107,9 +107,14 @@ def _picture(own: Sequence[Band]) -> bool:
 def _band(own: Sequence[Band], i: int) -> Show:
     band = own[i]
     name = plain_name(band)
-    said = {"id": f"band-{i}", "name": f"{band.name}, {name}" if name != band.name else band.name, "kind": "band"}
+    said: Show = {"id": f"band-{i}", "name": f"{band.name}, {name}" if name != band.name else band.name, "kind": "band"}
     said |= {"hint": f"{band.wavelength:.0f} nm" if math.isfinite(band.wavelength) else "", "unit": _unit(band)}
-    return {**said, "bands": [band.name], "ramp": "cividis" if band.quantity in _RAMPED else "grey"}
+    said |= {"bands": [band.name], "ramp": "cividis" if band.quantity in _RAMPED else "grey"}
+    known = MAIN.get(band.name.upper()) if band.quantity == "index" else None
+    if known is not None:  # computed by whoever made the file
+        title, lo, hi, ramp = known
+        said |= {"name": title, "ramp": ramp, "lo": lo, "hi": hi}
+    return said
 
 
 def _index(own: Sequence[Band], name: str, dtype: str) -> Show:
