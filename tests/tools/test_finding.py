@@ -136,3 +136,43 @@ def test_tiles_are_as_large_as_a_threshold_allows():
     assert tile_side((224, 224)) == 16
     assert tile_side((40, 40)) == 4
     assert tile_side((40, 40), 8) == 8
+
+
+def test_evened_vectors_tell_hits_apart_and_find_the_same_classes(tmp_path, monkeypatch):
+    """What docs/explore.md says of the similarity in the explorer, on one of its five made worlds."""
+    rasterio = pytest.importorskip("rasterio")
+    from swath.datasets.made import demo_world
+    from swath.doors.web.glance import clear_share
+    from swath.tools.scenes import Reading, open_scenes
+
+    made = demo_world(tmp_path / "world", seed=0)
+    with rasterio.open(made.truth) as file:
+        truth = file.read(1)
+    name = next(key for key in made.sensors if "2" in key)
+    cubes = open_scenes([str(made.sensors[name])], Reading()).cubes
+    cube = next(iter(cubes.values()))
+    clearest = int(np.argmax([clear_share(cube, i) for i in range(cube.sizes["time"])]))
+    one = {key: c.isel(time=[clearest]) for key, c in cubes.items()}
+
+    def seen(mode):
+        tiles = tiles_of(one, lambda used: tmp_path / f"{mode}-{used}.zarr", side=8, encoder="statistics")
+        windows = np.asarray(tiles.windows, int)
+        counts = [np.bincount(truth[a:b, c:d].ravel(), minlength=2)[1:] for a, b, c, d in windows]
+        kind = np.array([c.argmax() if c.sum() else -1 for c in counts])
+        pure = np.array([c.sum() > 0 and c.max() >= 0.6 * c.sum() for c in counts])
+        x = np.asarray(tiles.found.vector, float)
+        if mode == "plain":
+            x = (x - x.mean(0)) / np.maximum(x.std(0), 1e-9)
+        x = (x / np.linalg.norm(x, axis=1, keepdims=True))[pure]
+        middle = windows[pure].reshape(-1, 2, 2).mean(2)
+        near = np.abs(middle[:, None] - middle).max(2) <= 16
+        alike = np.where(near, -9, x @ x.T)
+        first = np.sort(alike, axis=1)[:, ::-1]
+        same = kind[pure][np.argsort(-alike, axis=1)[:, :5]] == kind[pure][:, None]
+        return same.mean(), np.median(first[:, 0] - first[:, 11])
+
+    damped = seen("damped")
+    monkeypatch.setattr(finding, "_evened", lambda found: (found, lambda vector: vector))
+    plain = seen("plain")
+    assert abs(damped[0] - plain[0]) < 0.04
+    assert damped[1] > 3 * plain[1]

@@ -364,7 +364,7 @@ export const words = {
     unlike: (n) => `${n} ${n === 1 ? "tile is" : "tiles are"} left out as nearer to a no.`,
     card: (n, score, distance) => `Place ${n}, similarity ${score}${distance ? `, ${distance} away` : ""}`,
     cardTitle: "Go there. + more like this, − not like this",
-    score: "Similarity, 1 is the same",
+    score: "Similarity, 1 is the same. What nearly all numbers follow, as brightness, counts less than in swath search: scores are lower",
     distance: "Distance from the first example",
     moreLike: (n) => `More like place ${n}`,
     notLike: (n) => `Not like place ${n}`,
