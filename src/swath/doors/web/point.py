@@ -91,7 +91,7 @@ def _ring(asked: Mapping[str, str]) -> np.ndarray | None:
         found = np.array([float(v) for v in given.split(",", 2 * _CORNERS)], float).reshape(-1, 2)
     except ValueError:
         found = np.zeros((0, 2))
-    if len(found) < 3 or not np.isfinite(found).all():
+    if len(found) < 3 or not (np.abs(found) < 1e9).all():
         rule = f"a ring has 3 to {_CORNERS} corners, as column and row in turn"
         raise SwathError(rule=rule, got=given[:30], remedy="ring=c,r,c,r,c,r")
     return found

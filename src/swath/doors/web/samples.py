@@ -30,7 +30,7 @@ __all__ = ["SIZE", "Subject", "assess", "draw", "find", "routes", "subject", "su
 SIZE = 240
 """Places of a sample, where nobody asks for another number: about 4 points on an accuracy of 90 %."""
 MOST = 5000
-_NAME = re.compile(r"r[1-9][0-9]{0,5}", re.ASCII)
+_NAME = re.compile(r"r[1-9][0-9]{0,8}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
