@@ -37,7 +37,15 @@ def test_a_ring_smaller_than_a_pixel_still_has_one(door: Any, scene: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    "corners", ["1,2,3,4", "1,2,3,4,5", "a,b,c,d,e,f", "nan,1,2,3,4,5", ring((900, 900), (910, 900), (910, 910))]
+    "corners",
+    [
+        "1,2,3,4",
+        "1,2,3,4,5",
+        "a,b,c,d,e,f",
+        "nan,1,2,3,4,5",
+        "0,0,1e300,0,5,5",
+        ring((900, 900), (910, 900), (910, 910)),
+    ],
 )
 def test_rings_that_are_none_are_refused(door: Any, scene: Any, corners: str) -> None:
     answer = door.get("/api/point", scene=scene.id, col=10.5, row=10.5, ring=corners)

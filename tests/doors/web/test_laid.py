@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,3 +75,23 @@ def test_windows_are_four_bounded_numbers() -> None:
             window_given(bad, number)
     with pytest.raises(SwathError):
         window_given([0, 1.5, 2, 3], whole)
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/api/point", {"col": 1e300, "row": 5}),
+        ("/api/chip", {"col": 5, "row": -1e300}),
+        ("/api/point", {"col": 5, "row": 5, "date": "9" * 5000}),
+        ("/tiles/s1/1/0/0/0", {"lo": -1e300, "hi": 1e300}),
+        ("/tiles/s1/1/0/0/" + "9" * 5000, {}),
+        ("/api/maps/" + "9" * 5000, {}),
+        ("/api/jobs/" + "9" * 5000, {}),
+    ],
+)
+def test_numbers_out_of_all_bounds_are_refused_in_one_line(door: Any, path: str, query: dict[str, Any]) -> None:
+    assert door.post("/api/scenes", {"name": "field.tif"}).status_code in (200, 201)
+    answer = door.get(path, scene="s1", **query)
+    assert answer.status_code in (200, 204, 400, 404)
+    if answer.status_code >= 400:
+        assert set(answer.json()) >= {"rule", "got", "remedy"}
