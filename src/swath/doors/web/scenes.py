@@ -252,7 +252,8 @@ def revision(paths: Sequence[Path], options: dict[str, Any]) -> str:
     """Changes when a file's size or time, or the way of reading, does."""
     state: list[Any] = [_FORM, sorted(options.items())]
     for path in sorted(paths):
-        parts = sorted(p for p in path.rglob("*") if p.is_file())[:2000] if path.is_dir() else [path]
+        whole = path if path.exists() else Path(str(path).partition("#")[0])  # FILE#DATASET
+        parts = sorted(p for p in path.rglob("*") if p.is_file())[:2000] if path.is_dir() else [whole]
         for part in parts:
             try:
                 found = part.stat()

@@ -160,7 +160,7 @@ def _roots(asked: argparse.Namespace, workspace: Path) -> list[Path]:
 
     scenes = [Path(s) for s in asked.scenes]
     for path in scenes:
-        if not path.exists():
+        if not (path.exists() or Path(str(path).partition("#")[0]).is_file()):  # FILE#DATASET names one of its datasets
             raise SwathError(
                 rule="a scene is a file or folder that is there", got=str(path), remedy="check the spelling"
             )
