@@ -161,7 +161,8 @@ export function makeJournal({ api, store, panel, tab }) {
       else tell();
     } catch (fault) {
       if (here !== scene) return;
-      if (fault.status >= 400 && fault.status < 500 && ![401, 403, 429].includes(fault.status)) {
+      if (fault.status >= 400 && fault.status < 500 && ![401, 403, 404, 429].includes(fault.status)) {
+        // 404 is no refusal of the labels: swath has started again and has not opened the scene yet.
         took(sent);
         panel.say(fault, "warn");
         await read().catch(() => {});
