@@ -72,3 +72,9 @@ def test_a_fault_while_opening_is_told_without_its_words(door, monkeypatch):
     serve._Opening(door.session, ["field.tif"]).run()
     (said,) = door.get("/api/state").json()["refused"]
     assert said["got"] == "ZeroDivisionError"
+
+
+def test_the_lists_of_the_state_can_be_asked_for_one_by_one(opened):
+    whole = opened.get("/api/state").json()
+    for name in ("scenes", "maps", "samples", "jobs"):
+        assert opened.get(f"/api/{name}").json() == {name: whole[name]}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["routes", "state"]
 
+PARTS = ("scenes", "maps", "samples", "jobs")
 WAIT = 120.0
 """Seconds that a page which has just been opened waits for the first scene."""
 
@@ -62,15 +63,26 @@ def asking(session: Session) -> list[list[str]]:
 
 
 def routes(session: Session) -> list[Route]:
-    """`GET api/state`, `GET api/health`."""
+    """`GET api/state`; its lists by themselves for programs other than the page (`api/scenes`, `api/maps`, `api/samples`,
+    `api/jobs`); `GET api/health`.
+    """
 
-    async def whole(request: Request) -> Response:
+    async def told() -> dict[str, Any]:
         opening = session.more.get("opening")  # set when what the command line named is open, or cannot be
         if opening is not None and not opening.is_set():
             await run_in_threadpool(opening.wait, WAIT)
-        return answer(await run_in_threadpool(state, session))
+        record: dict[str, Any] = await run_in_threadpool(state, session)
+        return record
+
+    async def whole(request: Request) -> Response:
+        return answer(await told())
+
+    async def part(request: Request) -> Response:
+        name = request.url.path.rpartition("/")[2]
+        return answer({name: (await told())[name]})
 
     async def health(request: Request) -> Response:
         return answer({"ok": True})
 
-    return [Route("/api/state", whole), Route("/api/health", health)]
+    parts = [Route(f"/api/{name}", part, methods=["GET"]) for name in PARTS]
+    return [Route("/api/state", whole), *parts, Route("/api/health", health)]
