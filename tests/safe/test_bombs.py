@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from conftest import Home, Said, answered
 
 SECONDS = 60.0
 MEMORY = 1.25 * 2**30
-"""Peak of this process, with all of swath and the tests in it."""
+"""What a bomb may add to this process at most."""
+_START: list[float] = []
 
 
 @pytest.fixture(scope="session")
@@ -31,22 +32,30 @@ def put(pit: Path, bomb: Bomb, *, good: bool = False) -> str:
     return (folder / bomb.name).relative_to(pit.parent).as_posix()
 
 
-def peaks() -> tuple[float, list[float]]:
-    """Bytes at most taken: by this process, by each of its children that read."""
-    import resource
+@pytest.fixture(autouse=True)
+def own_memory():
+    """The peak is counted from here: other tests of this process have theirs."""
+    _START.clear()
+    with contextlib.suppress(OSError):  # not on Linux
+        Path("/proc/self/clear_refs").write_text("5")
+        _START.append(status_of("self", "VmRSS"))
 
+
+def status_of(process: int | str, what: str) -> float:
+    """Bytes that the kernel tells of a process; 0 where it tells none."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith(what)), 0.0)
+
+
+def peaks() -> tuple[float, list[float]]:
+    """Bytes at most taken: by this process since the test began, by each of its children that read."""
     from swath.cube import child
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    theirs = []
-    for worker, _ in child._workers.idle:
-        status = Path(f"/proc/{worker.pid}/status")
-        if status.exists():
-            theirs += [
-                float(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM")
-            ]
-    return mine, theirs
+    mine = status_of("self", "VmHWM") - _START[0] if _START else 0.0
+    return mine, [status_of(worker.pid, "VmHWM") for worker, _ in child._workers.idle]
 
 
 def judged(bomb: Bomb, said: list[Said], seconds: float, *, root: str = "") -> None:

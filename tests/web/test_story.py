@@ -32,6 +32,7 @@ def test_a_scene_opens_in_true_colour_and_a_click_tells_its_spectrum(page, scene
     hands.click(page, 180, 60)
     page.get_by_role("heading", name="Spectrum").wait_for()
     page.get_by_role("button", name="Show as table").first.click()
+    page.locator("#dock table").get_by_text("B08").wait_for()
     rows = page.locator("#dock table tr").all_inner_texts()
     with rasterio.open(scene) as file:
         stored = file.read()[:, 60, 180]
