@@ -197,7 +197,7 @@ TWINS: list[Payload] = [
     Payload("other forms of addresses", "127.0.0.1.tif", b.overview("")),
     Payload("null byte", "%00.tif", b.overview("")),
     Payload("control", "two words.tif", b.overview("")),
-    Payload("pipe", "pipe.tif", b.overview("")),
+    Payload("pipe", "a piped scene.tif", b.overview("")),
     Payload("XML service", "wms.xml.tif", b.overview("")),
     Payload("pipeline", "gdal_streamed_alg.json.tif", b.overview("")),
 ]  # fmt: skip
