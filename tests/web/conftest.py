@@ -29,6 +29,7 @@ ARGUMENTS = [
 ]
 SIDE = 240
 HERE = Path(__file__).parent
+sys.path.append(str(HERE))  # `import hands` in the tests; last, so that nothing else is hidden
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,9 +62,12 @@ class Explorer:
             raise
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium; the test is skipped, and says so, where it is absent."""
+    """Chromium; the test is skipped, and says so, where it is absent.
+
+    For one module: as long as playwright lives, its event loop runs in this thread, and tests elsewhere need their own.
+    """
     if CHROMIUM is None:
         pytest.skip("no Chromium: the page is not tested in a browser (apt-get install chromium)")
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page is not tested")

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
+import hands
 import pytest
-
-_spec = importlib.util.spec_from_file_location("hands", Path(__file__).parent / "hands.py")
-assert _spec is not None
-assert _spec.loader is not None
-hands = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(hands)
 
 
 def faults(page):

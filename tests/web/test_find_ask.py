@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from pathlib import Path
 
+import hands
 import pytest
-
-HERE = Path(__file__).parent
-_spec = importlib.util.spec_from_file_location("hands", HERE / "hands.py")
-assert _spec is not None
-assert _spec.loader is not None
-hands = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(hands)
 
 WOOD = (180, 60)
 

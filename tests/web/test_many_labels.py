@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
-import pytest
+import hands
 
-_spec = importlib.util.spec_from_file_location("hands", Path(__file__).with_name("hands.py"))
-assert _spec is not None
-assert _spec.loader is not None
-hands = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(hands)
 ready, until = hands.ready, hands.until
-
-pytestmark = pytest.mark.slow
 
 DRAWN = """n => { const {labels, store} = window.swath; const [a, , c, , e, f] = store.state.scene.grid.affine;
   labels.addClass({id: "k1", name: "wood", colour: "#00520e", hotkey: ""});

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from pathlib import Path
 
+import hands
 import numpy as np
 import pytest
 import rasterio
 
-HERE = Path(__file__).parent
-_spec = importlib.util.spec_from_file_location("hands", HERE / "hands.py")
-assert _spec is not None
-assert _spec.loader is not None
-hands = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(hands)
 SPECTRA = np.array(
     [[0.05, 0.06, 0.04, 0.02], [0.03, 0.05, 0.03, 0.32], [0.06, 0.09, 0.08, 0.42], [0.10, 0.14, 0.18, 0.26]]
 )

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-from pathlib import Path
 
+import hands
 import numpy as np
 import pytest
 import rasterio
-
-HERE = Path(__file__).parent
-_spec = importlib.util.spec_from_file_location("hands", HERE / "hands.py")
-assert _spec is not None
-assert _spec.loader is not None
-hands = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(hands)
 
 
 @pytest.fixture

@@ -44,9 +44,8 @@ def _near(at: int, step: int) -> int:
     return math.floor(at / step + 0.5)
 
 
-@dataclass(frozen=True)
-class Strided:
-    """Every `step`-th pixel of any source; beyond a window of 2048 pixels a side from one coarse look that is kept."""
+class _Coarser:
+    """What a grid of larger pixels has in common, whatever it is read from."""
 
     source: Source
     step: int
@@ -61,6 +60,14 @@ class Strided:
     def dtype(self) -> np.dtype:
         """The stored type."""
         return self.source.dtype
+
+
+@dataclass(frozen=True)
+class Strided(_Coarser):
+    """Every `step`-th pixel of any source; beyond a window of 2048 pixels a side from one coarse look that is kept."""
+
+    source: Source
+    step: int
 
     def read(self, dates: Sequence[int], bands: Sequence[int], rows: slice, columns: slice) -> np.ndarray:
         """The window, in the coarser grid's rows and columns."""
@@ -94,7 +101,7 @@ def _middles(part: slice, step: int, size: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Overview:
+class Overview(_Coarser):
     """A raster file's pixels `step` times as large: its own overview where there is one, thinned where it is finer.
 
     mask: its flags (1 where its own mask hides a pixel) instead of its numbers.
@@ -102,17 +109,6 @@ class Overview:
 
     source: RasterSource | MaskSource
     step: int
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(1, B, H, W) of the coarser grid."""
-        t, b, h, w = self.source.shape
-        return t, b, _less(h, self.step), _less(w, self.step)
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The stored type."""
-        return self.source.dtype
 
     def read(self, dates: Sequence[int], bands: Sequence[int], rows: slice, columns: slice) -> np.ndarray:
         """The window. Raises FormatError when a block is damaged."""
