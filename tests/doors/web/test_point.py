@@ -199,7 +199,8 @@ def test_pictures_that_cannot_be_are_refused(door: Any, scene: Any, query: dict[
 
 @pytest.mark.parametrize("times", [1, 16])
 def test_the_hatch_of_doubt_is_as_fine_in_an_enlarged_picture(door: Any, scene: Any, times: int) -> None:
-    from swath.doors.web import draw, plate
+    from swath.doors.web import plate
+    from swath.report import draw
 
     lay_map(door, scene)
     half = 32 // times

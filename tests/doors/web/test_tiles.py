@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swath.doors.web import draw
 from swath.doors.web.layers import Raster
 from swath.doors.web.picture import scene_pixels, tile_of, window, window_of
 from swath.doors.web.session import Session, start
+from swath.report import draw
 
 SIDE = 700, 900
 

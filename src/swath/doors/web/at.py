@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.doors.web import draw
 from swath.doors.web.layers import Planes, Raster
 from swath.doors.web.picture import numbers, rule_of
+from swath.report import draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,9 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
-from swath.doors.web import draw
 from swath.doors.web.answers import number, whole
 from swath.errors import SwathError
+from swath.report import draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.doors.web import draw
 from swath.doors.web.answers import number, numeral
 from swath.doors.web.layers import Planes, Raster
 from swath.doors.web.view import TILE
 from swath.errors import BandError, SwathError
+from swath.report import draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from swath.doors.web.layers import Layers
     from swath.doors.web.scenes import OpenScene
 
-__all__ = ["Window", "doubtful", "numbers", "raster_pixels", "rule_of", "scene_pixels", "tile_of", "window_of"]
+__all__ = [
+    "Window",
+    "doubtful",
+    "layer_pixels",
+    "numbers",
+    "raster_pixels",
+    "rule_of",
+    "scene_pixels",
+    "tile_of",
+    "window_of",
+]
 
 WEBP, PNG = "image/webp", "image/png"
 EMPTY = draw.palette_png(np.zeros((TILE, TILE), np.uint8), np.zeros((1, 4), np.uint8))
@@ -228,6 +238,24 @@ def raster_pixels(
         return None
     whole = there if there is not None else np.ones(values.shape, bool)
     return _framed(_grown(draw.with_alpha(draw.coloured(grey[0], layer.ramp), whole), part), part)
+
+
+def layer_pixels(layers: Layers, ground: str, key: str, part: Window, asked: Mapping[str, str]) -> np.ndarray | None:
+    """(h, w, 3 or 4) uint8 of any layer in a window of the scene `ground`; None where nothing of it is to be seen there.
+
+    Raises Missing, SwathError.
+    """
+    layer = layers.get(key)
+    if not isinstance(layer, Raster):
+        planes = layers.planes(key) if key == ground else layers.over(key, ground)
+        return scene_pixels(layer, planes, part, asked)
+    if layer.scene != ground:
+        return None
+    made = raster_pixels(layer, layers.planes(key), part, asked)
+    if not isinstance(made, tuple):
+        return made
+    coloured: np.ndarray = made[1][made[0]]
+    return coloured
 
 
 def _values(layer: Raster, planes: Planes, part: Window, asked: Mapping[str, str]) -> np.ndarray:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swath.doors.web import draw, picture
-from swath.doors.web.layers import Raster
+from swath.doors.web import picture
+from swath.report import draw
 
 if TYPE_CHECKING:
     from swath.doors.web.scenes import OpenScene
@@ -72,20 +72,7 @@ def composed(
         return out.astype(np.uint8)
     for asked in reversed(layers):
         params = {str(k): str(v) for k, v in dict(asked.get("params") or {}).items() if v is not None}
-        key = str(asked["id"])
-        layer = session.layers.get(key)
-        planes = (
-            session.layers.planes(key)
-            if isinstance(layer, Raster) or key == scene.id
-            else session.layers.over(key, scene.id)
-        )
-        if isinstance(layer, Raster):
-            if layer.scene != scene.id:
-                continue
-            got = picture.raster_pixels(layer, planes, part, params)
-            pixels = got[1][got[0]] if isinstance(got, tuple) else got
-        else:
-            pixels = picture.scene_pixels(layer, planes, part, params)
+        pixels = picture.layer_pixels(session.layers, scene.id, str(asked["id"]), part, params)
         if pixels is not None:
             draw.over(out, pixels, float(asked.get("opacity", 1.0)))
     found: np.ndarray = np.rint(out).astype(np.uint8)

@@ -128,8 +128,8 @@ def _mean(values: np.ndarray) -> float | None:
 
 def _layers(session: Session, scene: OpenScene, row: int, col: int) -> list[dict[str, Any]]:
     """The value of each raster over the scene: a number with its unit, or the name of a class."""
-    from swath.doors.web import draw
     from swath.doors.web.picture import rule_of
+    from swath.report import draw
 
     found = []
     for key, raster in session.layers.lying_on(scene.id):

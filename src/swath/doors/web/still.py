@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
-from swath.doors.web import draw
 from swath.doors.web.answers import text, whole
 from swath.doors.web.layers import Raster
 from swath.errors import SwathError
+from swath.report import draw
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -52,37 +53,20 @@ def composed(
     first. Raises Missing, SwathError.
     """
     from swath.doors.web.chip import resized
-    from swath.doors.web.picture import raster_pixels, scene_pixels
+    from swath.doors.web.picture import layer_pixels
 
     out = np.zeros((*size, 4), np.float32)
-    base = session.scenes.get(scene)
+    shape = session.scenes.get(scene).view.shape
     for one in layers:
         key = text(one, "id", most=64)
         layer = session.layers.get(key)
+        if isinstance(layer, Raster) and layer.kind == "doubt":
+            if layer.scene == scene:
+                draw.over(out, _hatched(session.layers.planes(key), shape, window, size), _opacity(one))
+            continue
         asked = {k: str(v) for k, v in one.items() if k not in ("id", "opacity") and v is not None}
-        if not isinstance(layer, Raster):
-            planes = session.layers.planes(key) if key == scene else session.layers.over(key, scene)
-            drawn = resized(
-                lambda part, layer=layer, planes=planes, asked=asked: scene_pixels(layer, planes, part, asked),
-                base.view.shape, window, size,
-            )  # fmt: skip
-        else:
-            if layer.scene != scene:
-                continue
-            planes = session.layers.planes(key)
-            if layer.kind == "doubt":
-                draw.over(out, _hatched(planes, base.view.shape, window, size), _opacity(one))
-                continue
-
-            def flat(part: Any, layer: Raster = layer, planes: Any = planes, asked: Any = asked) -> np.ndarray | None:
-                made = raster_pixels(layer, planes, part, asked)
-                if isinstance(made, tuple):
-                    coloured: np.ndarray = made[1][made[0]]
-                    return coloured
-                return made
-
-            drawn = resized(flat, base.view.shape, window, size)
-        draw.over(out, drawn, _opacity(one))
+        pixels = partial(layer_pixels, session.layers, scene, key, asked=asked)
+        draw.over(out, resized(pixels, shape, window, size), _opacity(one))
     return np.rint(out).astype(np.uint8)
 
 
