@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node
 
 def run(code: str, **given: Any) -> Any:
     """What `tell(...)` was given by a module that runs after the page's modules were imported as M.name."""
-    names = ("map", "measure", "url", "keys", "store", "api", "still")
+    names = ("map", "measure", "url", "keys", "store", "api", "still", "chart")
     imports = "".join(f"M.{name} = await import({json.dumps((STATIC / f'{name}.js').as_uri())});\n" for name in names)
     tell = "const tell = (v) => console.log(JSON.stringify(v));"
     text = f"{BROWSER}const M = {{}};\n{imports}const given = {json.dumps(given)};\n{tell}\n{code}"
@@ -179,3 +179,16 @@ def test_styles_of_the_still_picture_follow_the_properties() -> None:
         """
     )
     assert said == ["red", "blue", "green", 2, 1]
+
+
+def test_marks_of_an_axis_are_told_apart_also_below_one() -> None:
+    said = run(
+        """
+        tell(given.tops.map((top) => {
+          const { values, step } = M.chart.ticks(0, M.chart.rounded(0, top, 2)[1], 2);
+          return values.map((v) => M.chart.number(v, M.chart.digits(step, 0)));
+        }));
+        """,
+        tops=[0.51, 45, 73.4, 157],
+    )
+    assert said == [["0.0", "0.5", "1.0"], ["0", "50"], ["0", "50", "100"], ["0", "100", "200"]]

@@ -1,5 +1,6 @@
 // Pieces of the result card: the bar of an interval, the table of areas, the matrix.
 
+import { digits as digitsOf, rounded, ticks } from "./chart.js";
 import { el, svg } from "./dom.js";
 import { grouped, THIN } from "./measure.js";
 import { words } from "./words.js";
@@ -41,24 +42,18 @@ export function intervalBar({ value, low, high }) {
   );
 }
 
-function ticks(top) {
-  const raw = top / 2;
-  const ten = 10 ** Math.floor(Math.log10(raw || 1));
-  const step = [1, 2, 2.5, 5, 10].map((n) => n * ten).find((n) => n >= raw) || raw || 1;
-  return [0, step, 2 * step];
-}
-
 const unitOf = (unit) => ({ ha: say.hectares, pixel: say.pixels })[unit] || unit;
 
 /** Areas: what the map counts, and where the points allow it the estimate with its interval. */
 export function areaTable(area, form) {
   const reference = form === "reference";
   const top = Math.max(...area.rows.flatMap((row) => [row.counted, row.estimate ?? 0, row.high ?? 0]), 1e-9);
-  const marks = ticks(top);
+  const [, end] = rounded(0, top, 2);
+  const { values: marks, step } = ticks(0, end, 2);
   const wide = 104;
-  const x = (v) => 1 + (Math.max(0, v) / marks[2]) * (wide - 2);
+  const x = (v) => 1 + (Math.max(0, v) / end) * (wide - 2);
   const digits = area.digits ?? 1;
-  const head = svg("svg", { class: "ticks", viewBox: `0 0 ${wide} 14`, "aria-hidden": "true" }, marks.map((v, i) => (i === 1 && marks[2] >= 1000 ? null : svg("text", { x: x(v), y: 11, "text-anchor": ["start", "middle", "end"][i] }, number(v)))));
+  const head = svg("svg", { class: "ticks", viewBox: `0 0 ${wide} 14`, "aria-hidden": "true" }, marks.map((v, i) => (0 < v && v < end && end >= 1000 ? null : svg("text", { x: x(v), y: 11, "text-anchor": i === 0 ? "start" : v < end ? "middle" : "end" }, number(v, digitsOf(step, 0))))));
   const rows = area.rows.map((row) => {
     const shown = reference && row.estimate !== null;
     const drawn = svg(
