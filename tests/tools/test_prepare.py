@@ -92,6 +92,11 @@ def test_files_are_tiled_with_overviews_where_they_are_large(tmp_path: Path):
         assert file.block_shapes[0] == (512, 512)
         assert file.overviews(1)
         assert file.crs.to_epsg() == 32632
+        assert file.tags(ns="IMAGE_STRUCTURE")["COMPRESSION"] == "ZSTD"
+    month = prepare([cube()], out=tmp_path / "months", composite="median", every="month")
+    for found in month.files:
+        with rasterio.open(tmp_path / "months" / found["path"]) as file:
+            assert file.tags(ns="IMAGE_STRUCTURE")["COMPRESSION"] == "ZSTD"
 
 
 def test_clearest_takes_all_bands_from_one_date(tmp_path: Path):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -53,11 +53,13 @@ def save(
     tags: Mapping[str, str] | None = None,
     classes: Mapping[int, str] | None = None,
     colours: Mapping[int, Colour] | None = None,
+    compress: Literal["DEFLATE", "ZSTD"] = "DEFLATE",
 ) -> Path:
     """Write a cube, window by window: `.zarr` as a Zarr store (with its dates and flags), anything else as a COG.
 
     In a COG each band says its name (and date, where there are several), units and wavelength; pixels whose flag is not
-    usable are written as they are. classes {code: name} and colours {code: (r, g, b)}: for cubes of classes.
+    usable are written as they are. classes {code: name} and colours {code: (r, g, b)}: for cubes of classes. compress:
+    of a COG, as in `Layer`.
     Raises OutputError (no room, not writable) and whatever reading the cube raises.
     """
     path = Path(path)
@@ -71,6 +73,7 @@ def save(
 
         return save_zarr(cube, path, name=name, tags=tags or {})
     layer = layer_of(cube, name=path.stem, tags=tags or {}, classes=classes or {}, colours=colours or {})
+    layer = replace(layer, compress=compress)
     shape = (cube.sizes["y"], cube.sizes["x"])
 
     def window(rows: slice, columns: slice) -> np.ndarray:

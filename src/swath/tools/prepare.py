@@ -289,7 +289,7 @@ def _save(out: Path, series: Series, progress: Progress | None) -> dict[str, Any
         progress(0, 1, f"writing {path.name}")
     (out / series.folder).mkdir(parents=True, exist_ok=True)
     tags = {} if several or "time" not in series.cube.dims else {"date": str(series.cube.coords["time"].values[0])[:10]}
-    save(series.cube, out / path, tags=tags)
+    save(series.cube, out / path, tags=tags, compress="ZSTD")
     c = series.cube.coords
     return {
         "path": path.as_posix(),
