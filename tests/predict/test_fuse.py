@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pytest
 
 from swath.predict.fuse import same, traced
@@ -75,9 +76,34 @@ def test_a_network_travels_without_its_faster_form_and_answers_the_same():
 
 
 def test_the_largest_of_the_outputs_wins_and_the_first_of_equals():
-    from swath.predict.network import _argmax
+    from swath.predict.network import _codes
 
-    torch.manual_seed(1)
+    random = np.random.default_rng(1)
     for outputs, first in ((5, 1), (16, 0), (12, 250)):
-        scores = torch.randint(0, 4, (outputs, 40, 30)).float()
-        assert (_argmax(scores, first) == scores.numpy().argmax(0) + first).all()
+        scores = random.integers(0, 4, (outputs, 40, 30)).astype(np.float32)
+        assert (_codes(scores, first) == scores.argmax(0) + first).all()
+    assert (_codes(np.full((1, 4, 3), 299), 1) == 300).all()
+
+
+def test_one_by_one_convolutions_answer_with_one_thread_as_with_two():
+    torch.manual_seed(2)
+    module = nn.Sequential(nn.Conv2d(3, 24, 1), nn.Conv2d(24, 5, 1, stride=2))
+    network = Network(module, reach=0, stride=2, precision="float32")
+    before, x = torch.get_num_threads(), picture(torch.float32)
+    try:
+        with torch.inference_mode():
+            torch.set_num_threads(2)
+            several = ready(module, torch.float32)(x)
+            torch.set_num_threads(1)
+            assert torch.equal(network._run(x), several)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_module_that_was_given_stays_as_it_was():
+    module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Conv2d(6, 2, 1)).train()
+    told = repr(module)
+    Network(module, reach=1, precision="bfloat16")
+    assert repr(module) == told
+    assert module.training
+    assert {p.dtype for p in module.parameters()} == {torch.float32}

@@ -66,6 +66,18 @@ def test_pieces_equal_one_pass_to_the_last_pixel(tmp_path):
         np.testing.assert_array_equal(classes_of(network, cubes, out)[0], whole)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_many_classes_and_odd_sizes_give_the_map_of_one_pass(tmp_path, precision):
+    torch.manual_seed(3)
+    module = nn.Sequential(nn.Conv2d(3, 40, 2, stride=2), nn.Upsample(scale_factor=2)).eval()
+    cubes, kind = {"s": scene(97, 75, holes=False)}, getattr(torch, precision)
+    network = Network(module, precision=precision, reach=2, stride=2, piece=32)
+    with torch.inference_mode():
+        x = nn.functional.pad(torch.from_numpy(cubes["s"].values), (0, 1, 0, 1), mode="replicate")
+        whole = module.to(kind)(x.to(kind))[0, :, :97, :75].argmax(0).numpy() + 1
+    np.testing.assert_array_equal(classes_of(network, cubes, tmp_path)[0], whole)
+
+
 def test_bands_are_scaled_and_missing_values_become_the_mean(tmp_path):
     cubes = {"s": scene(70, 60)}
     module = nn.Conv2d(3, 1, 1, bias=False)

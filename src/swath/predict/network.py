@@ -1,8 +1,9 @@
 """Run a torch network over windows as fast as this machine allows, and find out how far it looks around.
 
-Small channel counts run badly in the default layout and large tiles spill the cache: pieces of 128 to 256 pixels in
-channels-last order, in bfloat16 where the processor computes in it, are 6 to 10 times faster than a plain forward
-(benchmarks/prediction.py measures it). Pieces overlap by the network's reach, so that nothing shows where they meet.
+Small channel counts run badly in the default layout and large tiles spill the cache: pieces of 256 x 256 pixels (twice
+as many of 16-bit numbers) in channels-last order, in bfloat16 where the processor computes in it, are 6 to 10 times
+faster than a plain forward (benchmarks/prediction.py measures it). Pieces overlap by the network's reach, so that nothing
+shows where they meet.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import numpy as np
 
 from swath.batch import Batch
 from swath.errors import BandError, SwathError, need
-from swath.predict.fuse import same, traced
+from swath.predict.fuse import same, steady, traced
 
 __all__ = ["Network", "fast_dtype", "reach", "stride"]
 
 _PIECE = 256  # pixels along a side that fit the cache with some tens of channels
+_FEW = 16  # outputs that are kept for a whole window before the largest is looked for
 
 
 def fast_dtype() -> str:
@@ -145,7 +147,7 @@ class Network:
         if self.answer not in ("class", "probability", "value"):
             raise SwathError(rule="a network answers class, probability or value", got=self.answer, remedy="choose one")
         self._dtype = getattr(torch, fast_dtype() if self.precision == "fast" else self.precision)
-        self._ready = self.module.eval().to(self._dtype).to(memory_format=torch.channels_last)
+        self._ready = steady(self.module).to(self._dtype).to(memory_format=torch.channels_last)
         # Traced here, before threads share the module: tracing changes how modules are called while it lasts.
         self._quick = traced(self._ready)
         self._same: dict[tuple[int, ...], bool] = {}
@@ -180,24 +182,64 @@ class Network:
         values, valid = self._channels(batch)
         height, width = values.shape[-2:]
         rows, columns = inside or (slice(0, height), slice(0, width))
+        if rows.stop <= rows.start or columns.stop <= columns.start:
+            return {self.name: np.zeros((1, 1, 0, 0))}
         with torch.inference_mode():
-            if self.window is not None:
-                return {self.name: self._windowed(values, valid, self.window)[..., rows, columns]}
-            halo = int(self.reach or 0)
-            step = self.piece if halo <= self.piece // 8 else 2 * self.piece
-            out: np.ndarray | None = None
-            for i in range(rows.start, rows.stop, step):
-                for j in range(columns.start, columns.stop, step):
-                    top, left = max(0, i - halo), max(0, j - halo)
-                    end, last = min(rows.stop, i + step), min(columns.stop, j + step)
-                    y, x = slice(top, min(height, end + halo)), slice(left, min(width, last + halo))
-                    part = self._forward(values[:, y, x], valid[:, y, x])
-                    if out is None:
-                        shape = (rows.stop - rows.start, columns.stop - columns.start, part.shape[-1])
-                        out = np.empty(shape, part.dtype)
-                    core = part[i - top : end - top, j - left : last - left]
-                    out[i - rows.start : end - rows.start, j - columns.start : last - columns.start] = core
-        return {self.name: np.moveaxis(out, -1, 0)[None] if out is not None else np.zeros((1, 1, 0, 0))}
+            if self.window is None:
+                answer = self._answers(values, valid, rows, columns)
+            else:
+                answer = self._answers(values, valid, slice(0, height), slice(0, width))[:, rows, columns]
+        return {self.name: answer[None]}
+
+    def _size(self) -> tuple[int, int]:
+        """Rows and columns of a piece."""
+        if self.window is not None:
+            return self.window, self.window
+        if int(self.reach or 0) > self.piece // 8:
+            return 2 * self.piece, 2 * self.piece
+        return self.piece, self.piece * 4 // self._dtype.itemsize
+
+    def _answers(self, values: np.ndarray, valid: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """(K or 1, h, w) of the part, strip by strip.
+
+        What can be done for a whole strip is: every call into torch or NumPy may have to wait for the other threads.
+        """
+        (high, _), halo = self._size(), int(self.reach or 0)
+        out: np.ndarray | None = None
+        for i in range(rows.start, rows.stop, high):
+            top, end = max(0, i - halo), min(rows.stop, i + high)
+            read = slice(top, end + halo)
+            x = self._input(values[:, read], valid[:, read])
+            strip = self._told(self._strip(x, slice(i - top, end - top), columns))
+            if out is None:
+                out = np.empty((len(strip), rows.stop - rows.start, columns.stop - columns.start), strip.dtype)
+            out[:, i - rows.start : end - rows.start] = strip
+        return out if out is not None else np.zeros((1, 0, 0))
+
+    def _strip(self, x: Any, rows: slice, columns: slice) -> Any:
+        """(K, h, w) float32 of the rows of a strip, or (1, h, w) indices of the largest of many; piece by piece."""
+        import torch
+
+        (_, wide), halo = self._size(), int(self.reach or 0)
+        x = x if self.window is None else _padded(x, self.window)
+        out: Any = None
+        for j in range(columns.start, columns.stop, wide):
+            left, last = max(0, j - halo), min(columns.stop, j + wide)
+            part = self._forward(x[..., left : j + wide + halo])[:, rows]
+            if self.answer == "class" and len(part) > _FEW:
+                part = part.argmax(0, keepdim=True)
+            if out is None:
+                kind = torch.int64 if part.dtype == torch.int64 else torch.float32
+                out = torch.empty((len(part), part.shape[1], columns.stop - columns.start), dtype=kind)
+            out[..., j - columns.start : last - columns.start] = part[..., j - left : last - left]
+        return out
+
+    def _told(self, answer: Any) -> np.ndarray:
+        """(K, h, w) numbers or (1, h, w) codes as the caller wants them."""
+        if self.answer == "class":
+            return _codes(answer.numpy(), self.first_code)[None]
+        numbers: np.ndarray = (answer.softmax(0) if self.answer == "probability" else answer).numpy()
+        return numbers
 
     def _channels(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """Values and validity (T x C, H, W) of the sensor."""
@@ -231,31 +273,25 @@ class Network:
             x = x * self._scale
         if not valid.all():
             x = torch.where(torch.from_numpy(valid), x, 0.0)
-        height, width = values.shape[-2:]
-        if height % self.stride or width % self.stride:
-            pad = (0, -width % self.stride, 0, -height % self.stride)
-            x = torch.nn.functional.pad(x, pad, mode="replicate")
         return x.to(self._dtype).contiguous(memory_format=torch.channels_last)
 
-    def _forward(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        """(C, h, w) -> (h, w, K) numbers or (h, w, 1) codes."""
-        height, width = values.shape[-2:]
-        y = self._run(self._input(values, valid))[..., :height, :width]
+    def _forward(self, x: Any) -> Any:
+        """(1, C, h, w) -> (K, h, w), a view of the network's answer."""
+        import torch
+
+        height, width = x.shape[-2:]
+        y = self._run(_padded(x, self.stride).contiguous(memory_format=torch.channels_last))[..., :height, :width]
         if tuple(y.shape[-2:]) != (height, width):
             raise SwathError(
                 rule="a network gives one answer a pixel",
                 got=f"{tuple(y.shape[-2:])} for {(height, width)}",
                 remedy="wrap it with an up-sampling layer, or state window= as a multiple of its patches",
             )
-        if self.answer == "class":
-            return _argmax(y[0], self.first_code)[..., None]
-        y = y[0].permute(1, 2, 0).float()
-        numbers: np.ndarray = (y.softmax(-1) if self.answer == "probability" else y).numpy()
-        return numbers
+        return y[0]
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the traced form, which would be traced again where other threads run: the plain one gives the same."""
-        return self.__dict__ | {"_quick": None}
+        return self.__dict__ | {"module": self._ready, "_quick": None}
 
     def _run(self, x: Any) -> Any:
         """The network's answer, in its faster form where that was seen to give the same bits for pictures of this size.
@@ -269,30 +305,26 @@ class Network:
             self._same[size] = same(quick, self._ready, x)
         return quick(x) if self._same[size] else self._ready(x)
 
-    def _windowed(self, values: np.ndarray, valid: np.ndarray, size: int) -> np.ndarray:
-        """The answer of a network that is run on windows of just `size` pixels, side by side."""
-        height, width = values.shape[-2:]
-        pad = ((0, 0), (0, -height % size), (0, -width % size))
-        values, valid = np.pad(values, pad, mode="edge"), np.pad(valid, pad, mode="edge")
-        out: np.ndarray | None = None
-        for i in range(0, height, size):
-            for j in range(0, width, size):
-                part = self._forward(values[:, i : i + size, j : j + size], valid[:, i : i + size, j : j + size])
-                if out is None:
-                    out = np.empty((*values.shape[-2:], part.shape[-1]), part.dtype)
-                out[i : i + size, j : j + size] = part
-        if out is None:
-            return np.zeros((1, 1, 0, 0))
-        return np.moveaxis(out[:height, :width], -1, 0)[None]
+
+def _padded(x: Any, multiple: int) -> Any:
+    """(1, C, h, w) made larger to multiples of so many pixels by repeating its last row and column."""
+    import torch
+
+    height, width = x.shape[-2:]
+    if not (height % multiple or width % multiple):
+        return x
+    return torch.nn.functional.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
 
 
-def _argmax(y: Any, first_code: int) -> np.ndarray:
-    """(h, w) codes of the largest of (K, h, w); a running maximum, since torch's argmax is slow over few channels."""
-    kind = np.uint8 if y.shape[0] + first_code <= 256 else np.uint16
-    if y.shape[0] > 16:
-        found: np.ndarray = (y.argmax(0).numpy() + first_code).astype(kind)
+def _codes(planes: np.ndarray, first_code: int) -> np.ndarray:
+    """(h, w) codes of the largest of (K, h, w), the first of equals; (1, h, w) whole numbers are indices already.
+
+    A running maximum, since argmax over the first axis is slow.
+    """
+    if planes.dtype.kind == "i":
+        found: np.ndarray = (planes[0] + first_code).astype(np.uint16)
         return found
-    planes = y.contiguous().float().numpy()
+    kind = np.uint8 if len(planes) + first_code <= 256 else np.uint16
     best, codes = planes[0].copy(), np.zeros(planes.shape[1:], kind)
     for k in range(1, len(planes)):
         # A later winner has the larger number: arithmetic on bytes is much faster than copying where a mask is set.
