@@ -110,6 +110,10 @@ def _indices(key: Any, size: int) -> tuple[list[int], bool]:
 
 def _window(key: Any, size: int) -> tuple[slice, Any, bool]:
     """The smallest window that holds the asked rows, and how to take them from it."""
+    if isinstance(key, slice):
+        start, stop, step = key.indices(size)
+        if step == 1:
+            return slice(start, max(start, stop)), slice(None), False
     wanted, drop = _indices(key, size)
     if not wanted:
         return slice(0, 0), slice(None), drop

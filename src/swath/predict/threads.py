@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import rasterio
@@ -35,6 +36,7 @@ def spread(
     done = total - len(rest)
     coming = deque(rest)
     running: dict[Future[tuple[str, list[int], str]], Tile] = {}
+    finished: SimpleQueue[Future[tuple[str, list[int], str]]] = SimpleQueue()
 
     def task(tile: Tile, ahead: Future[Batch]) -> tuple[str, list[int], str]:
         batch: Batch | None
@@ -47,13 +49,11 @@ def spread(
         state, arrays, reason = work.attempt(tile, batch)
         return state, store.put(tile, state, arrays), reason
 
-    def gather() -> int:
-        finished, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in finished:
-            tile = running.pop(future)
-            state, crc, reason = future.result()
-            store.finish(tile, state, crc, reason)
-        return len(finished)
+    def gather() -> None:
+        future = finished.get()
+        tile = running.pop(future)
+        state, crc, reason = future.result()
+        store.finish(tile, state, crc, reason)
 
     windows = work.windows
     windows.expect((tile.read_rows, tile.read_columns) for tile in rest)
@@ -70,8 +70,11 @@ def spread(
             # Windows wait in the queue of `computers`, so that its threads never wait for this one.
             while coming and len(running) < 2 * workers:
                 tile = coming.popleft()
-                running[computers.submit(task, tile, readers.submit(work.read, tile))] = tile
-            done += gather()
+                future = computers.submit(task, tile, readers.submit(work.read, tile))
+                running[future] = tile
+                future.add_done_callback(finished.put)
+            gather()
+            done += 1
             say(done, total, "mapping")
     except BaseException:
         _last({future: tile for future, tile in running.items() if not future.cancel()}, store)

@@ -116,7 +116,7 @@ class Windows:
     def judge(self, name: str, stored: np.ndarray, flag: np.ndarray | None) -> np.ndarray:
         """Validity (T, B, h, w) of stored numbers, not to be written to: one True for all where nothing can be missing."""
         facts = self._facts[name]
-        if flag is None and stored.dtype.kind in "iub" and not any(_holds(stored.dtype, v) for v in facts.nodata):
+        if flag is None and _never_missing(stored.dtype, facts.nodata):
             return np.broadcast_to(np.True_, stored.shape)
         valid = np.empty(stored.shape, bool)
         _mark_valid(stored, facts.nodata, valid)
@@ -152,14 +152,17 @@ class Windows:
         shape = (rows.stop - rows.start, columns.stop - columns.start)
         dates_bands = tuple(n for d, n in self.cubes[name].sizes.items() if d not in ("y", "x"))
         dates_bands = (1,) * (2 - len(dates_bands)) + dates_bands
-        values, valid = np.empty((*dates_bands, *shape), np.float32), np.empty((*dates_bands, *shape), bool)
+        values = np.empty((*dates_bands, *shape), np.float32)
+        whole = _never_missing(self.cubes[name].dtype, nodata)
+        valid = np.ones(values.shape, bool) if whole else np.empty(values.shape, bool)
         flags: np.ndarray | None = None
         for (_, i, j), (stored, flag) in self._blocks(keys):
             y, into_y = _overlap(rows, i * unit, stored.shape[-2])
             x, into_x = _overlap(columns, j * unit, stored.shape[-1])
             part = stored[..., y, x]
             values[..., into_y, into_x] = part
-            _mark_valid(part, nodata, valid[..., into_y, into_x])
+            if not whole:
+                _mark_valid(part, nodata, valid[..., into_y, into_x])
             if flag is not None:
                 flags = np.empty((len(flag), *shape), flag.dtype) if flags is None else flags
                 flags[..., into_y, into_x] = flag[..., y, x]
@@ -268,6 +271,11 @@ def _mark_valid(stored: np.ndarray, nodata: np.ndarray, valid: np.ndarray) -> No
             valid[:, b] = stored[:, b] != stored.dtype.type(int(value))
         else:
             valid[:, b] = True
+
+
+def _never_missing(dtype: np.dtype, nodata: np.ndarray) -> bool:
+    """Whether every number of this type is a value: whole numbers without nodata that the type can hold."""
+    return dtype.kind in "iub" and not any(_holds(dtype, value) for value in nodata)
 
 
 def _holds(dtype: np.dtype, value: float) -> bool:
