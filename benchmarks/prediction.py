@@ -55,7 +55,10 @@ def machine() -> str:
 
 
 def net(bands: int) -> torch.nn.Module:
-    """bands-16-16-5, 3 x 3 convolutions; two of them, so a pixel sees two others on each side."""
+    """bands-16-16-5, 3 x 3 convolutions; two of them, so a pixel sees two others on each side.
+
+    The last layer is scaled so that over random spectra its five outputs win about equally often.
+    """
     torch.manual_seed(0)
     layers = torch.nn.Sequential(
         torch.nn.Conv2d(bands, 16, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(16, 16, 3, padding=1),
@@ -65,6 +68,10 @@ def net(bands: int) -> torch.nn.Module:
         layers[0].weight.mul_(4.0)
         layers[0].bias.zero_()
         layers[4].bias.zero_()
+        spectra = torch.nn.functional.interpolate(0.03 + 0.29 * torch.rand(1, bands, 32, 32), scale_factor=8)
+        scores = layers(spectra)[0].flatten(1)
+        layers[4].weight.div_(scores.std(1)[:, None, None, None])
+        layers[4].bias.copy_(-scores.mean(1) / scores.std(1))
     return layers
 
 

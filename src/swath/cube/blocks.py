@@ -310,7 +310,9 @@ class BlockFile:
         numbers = np.dtype(self.layer.dtype).kind
         classes = bool(self.layer.classes or self.layer.colours)
         try:
-            with rasterio.Env(GDAL_CACHEMAX=64 << 20, GDAL_TIFF_INTERNAL_MASK=True):
+            # GDAL packs the overviews that it is to pack again with its slowest method; the result is the same with this one.
+            settings = {"GDAL_CACHEMAX": 64 << 20, "GDAL_TIFF_INTERNAL_MASK": True, "COG_TMP_COMPRESSION": "PACKBITS"}
+            with rasterio.Env(**settings):
                 rasterio.shutil.copy(
                     self.describe(geobox),
                     str(target),
