@@ -1,11 +1,13 @@
-"""Windows over the threads of one machine: the next ones are read while these are computed."""
+"""Windows over the threads of one machine: as many as there are cores, and more where reading waits for disk or network."""
 
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,20 @@ if TYPE_CHECKING:
 __all__ = ["spread"]
 
 _GDAL_CACHE = 64 << 20
+_ENOUGH = 2.0  # seconds of all threads together
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What became of a window; took, waited: seconds of its thread, and those in which reading it used no processor."""
+
+    tile: Tile
+    state: str = ""
+    crc: tuple[int, ...] = ()
+    reason: str = ""
+    error: BaseException | None = None
+    took: float = 0.0
+    waited: float = 0.0
 
 
 def spread(
@@ -30,60 +46,95 @@ def spread(
 ) -> None:
     """Read, compute and write the windows of `rest`; this thread alone keeps the journal.
 
-    At most 2 x workers windows are held at once. When anything is raised (Cancelled from `say` too), windows under way
+    Each thread reads the window that it computes, so its numbers are still in the cache. There are `workers` threads,
+    up to twice as many while they wait for reads. When anything is raised (Cancelled from `say` too), windows under way
     are finished and told to the journal before it goes up.
     """
     done = total - len(rest)
-    coming = deque(rest)
-    running: dict[Future[tuple[str, list[int], str]], Tile] = {}
-    finished: SimpleQueue[Future[tuple[str, list[int], str]]] = SimpleQueue()
-
-    def task(tile: Tile, ahead: Future[Batch]) -> tuple[str, list[int], str]:
-        batch: Batch | None
-        try:
-            batch = ahead.result()
-        except Exception as error:
-            if isinstance(error, SwathError) and not isinstance(error, OSError):
-                raise
-            batch = None  # tried again, and counted, by `attempt`
-        state, arrays, reason = work.attempt(tile, batch)
-        return state, store.put(tile, state, arrays), reason
-
-    def gather() -> None:
-        future = finished.get()
-        tile = running.pop(future)
-        state, crc, reason = future.result()
-        store.finish(tile, state, crc, reason)
-
+    coming, finished = deque(rest), SimpleQueue[_Told]()
+    threads: list[threading.Thread] = []
+    took = waited = 0.0
     windows = work.windows
     windows.expect((tile.read_rows, tile.read_columns) for tile in rest)
     windows.budget += 2 * workers * block_bytes(work.cubes, windows.unit)  # each window under way may bring one
-    readers = ThreadPoolExecutor(workers, "swath-read")
-    computers = ThreadPoolExecutor(workers, "swath-compute", initializer=_alone)
     threads_before = _torch_threads()
     # GDAL would keep a twentieth of the machine's memory in decoded blocks; ours are kept by `Windows`.
     settings = rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE)
     settings.__enter__()
     try:
         say(done, total, "mapping")
-        while coming or running:
-            # Windows wait in the queue of `computers`, so that its threads never wait for this one.
-            while coming and len(running) < 2 * workers:
-                tile = coming.popleft()
-                future = computers.submit(task, tile, readers.submit(work.read, tile))
-                running[future] = tile
-                future.add_done_callback(finished.put)
-            gather()
-            done += 1
+        for _ in rest:
+            while coming and len(threads) < _wanted(workers, took, waited):
+                serve = threading.Thread(target=_serve, args=(work, store, coming, finished), name="swath-window")
+                threads.append(serve)
+                serve.start()
+            told = finished.get()
+            _finish(store, told)
+            took, waited, done = took + told.took, waited + told.waited, done + 1
             say(done, total, "mapping")
     except BaseException:
-        _last({future: tile for future, tile in running.items() if not future.cancel()}, store)
+        _stop(coming, threads)
+        while not finished.empty():
+            told = finished.get()
+            if told.error is None and told.state != "failed":
+                _finish(store, told)
         raise
     finally:
-        readers.shutdown(wait=True, cancel_futures=True)
-        computers.shutdown(wait=True, cancel_futures=True)
+        _stop(coming, threads)
         _torch_threads(threads_before)
         settings.__exit__()
+
+
+def _wanted(workers: int, took: float, waited: float) -> int:
+    """How many threads keep `workers` of them busy, judged by the seconds so far once there are enough of them."""
+    if took < _ENOUGH:
+        return workers
+    return min(2 * workers, round(workers * took / max(took - waited, took / 2)))
+
+
+def _stop(coming: deque[Tile], threads: list[threading.Thread]) -> None:
+    """No further windows; those under way are waited for."""
+    coming.clear()
+    for thread in threads:
+        thread.join()
+
+
+def _finish(store: Store, told: _Told) -> None:
+    if told.error is not None:
+        raise told.error
+    store.finish(told.tile, told.state, list(told.crc), told.reason)
+
+
+def _serve(work: Work, store: Store, coming: deque[Tile], finished: SimpleQueue[_Told]) -> None:
+    """Windows one after another, until none is left or one raised."""
+    _alone()
+    while coming:
+        try:
+            tile = coming.popleft()
+        except IndexError:
+            return
+        try:
+            told = _window(work, store, tile)
+        except BaseException as error:  # raised again by the thread that gathers
+            told = _Told(tile, error=error)
+        finished.put(told)
+        if told.error is not None:
+            return
+
+
+def _window(work: Work, store: Store, tile: Tile) -> _Told:
+    started, busy = time.perf_counter(), time.thread_time()
+    batch: Batch | None
+    try:
+        batch = work.read(tile)
+    except Exception as error:
+        if isinstance(error, SwathError) and not isinstance(error, OSError):
+            raise
+        batch = None  # tried again, and counted, by `attempt`
+    waited = time.perf_counter() - started - (time.thread_time() - busy)
+    state, arrays, reason = work.attempt(tile, batch)
+    crc = tuple(store.put(tile, state, arrays))
+    return _Told(tile, state, crc, reason, took=time.perf_counter() - started, waited=waited)
 
 
 def _alone() -> None:
@@ -102,13 +153,3 @@ def _torch_threads(n: int | None = None) -> int | None:
         torch.set_num_threads(n)
     count: int = torch.get_num_threads()
     return count
-
-
-def _last(running: dict[Future[tuple[str, list[int], str]], Tile], store: Store) -> None:
-    """Windows that were under way when the run was called off: finished ones are kept."""
-    wait(running)
-    for future, tile in running.items():
-        if future.exception() is None:
-            state, crc, reason = future.result()
-            if state != "failed":
-                store.finish(tile, state, crc, reason)
