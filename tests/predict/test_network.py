@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
 
 from swath.cube.blocks import Layer
+from swath.cube.save import save_array
 from swath.errors import SwathError
 from swath.predict.embed import Embedding
 from swath.predict.network import Network, fast_dtype, reach, stride
@@ -147,3 +152,17 @@ def test_an_encoders_tokens_lie_on_their_pixels_whatever_the_window(tmp_path):
     np.testing.assert_array_equal(maps[0], maps[1])
     np.testing.assert_allclose(maps[0][:, 60, 60], cubes["s"].values[0, :, 56:64, 56:64].mean(axis=(1, 2)), rtol=1e-5)
     assert np.isnan(maps[0][:, 0, 0]).all()
+
+
+def test_the_page_on_a_network_of_your_own_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+    text = (Path(__file__).parents[2] / "docs" / "network.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    numbers = np.random.default_rng(0).integers(300, 3000, (4, 300, 280)).astype(np.uint16)
+    grid = GeoBox((300, 280), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
+    save_array(numbers, tmp_path / "scene.tif", grid=grid, layer=Layer("scene", dtype="uint16", nodata=None))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "network.md", "exec"), {})
+    assert "sees 1 pixels" in capsys.readouterr().out
+    with rasterio.open("out/classes.tif") as file:
+        assert file.shape == (300, 280)
+        assert set(np.unique(file.read(1))) <= {1, 2, 3}
