@@ -107,13 +107,14 @@ def _finish(store: Store, told: _Told) -> None:
 
 def _serve(work: Work, store: Store, coming: deque[Tile], finished: SimpleQueue[_Told]) -> None:
     """Windows one after another, until none is left or one raised."""
-    _alone()
+    alone = False
     while coming:
         try:
             tile = coming.popleft()
         except IndexError:
             return
         try:
+            alone = alone or _alone()
             told = _window(work, store, tile)
         except BaseException as error:  # raised again by the thread that gathers
             told = _Told(tile, error=error)
@@ -137,11 +138,12 @@ def _window(work: Work, store: Store, tile: Tile) -> _Told:
     return _Told(tile, state, crc, reason, took=time.perf_counter() - started, waited=waited)
 
 
-def _alone() -> None:
+def _alone() -> bool:
     """Windows use every core already: threads inside a model (OpenMP, torch) would only wait for one another."""
     if "threadpoolctl" in sys.modules:
         sys.modules["threadpoolctl"].threadpool_limits(limits=1, user_api="openmp")
     _torch_threads(1)
+    return True
 
 
 def _torch_threads(n: int | None = None) -> int | None:
