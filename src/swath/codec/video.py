@@ -254,13 +254,22 @@ def _mux(frames: list[NDArray[np.uint16]], way: str, coder: str, bits: int, opti
             stream = container.add_stream(coder, rate=_RATE, options=options)
             stream.height, stream.width = frames[0].shape[1:]
             stream.pix_fmt = coded
+            order = -len(frames)
+
+            def write(packets: Any) -> None:
+                nonlocal order
+                for packet in packets:
+                    # x265 leaves the decoding times of a few pictures to chance; the container keeps only their order.
+                    packet.dts, order = order, order + 1
+                    container.mux(packet)
+
             for number, frame in enumerate(frames):
                 picture = _picture(av, frame, given, bits)
                 if given != coded:
                     picture = picture.reformat(format=coded)
                 picture.pts, picture.time_base = number, Fraction(1, _RATE)  # else it is whatever memory held
-                container.mux(stream.encode(picture))
-            container.mux(stream.encode(None))
+                write(stream.encode(picture))
+            write(stream.encode(None))
     except (av.FFmpegError, ValueError) as error:
         raise SwathError(
             rule=f"{coder} codes {coded} of {frames[0].shape[1]} x {frames[0].shape[2]} pixels",
