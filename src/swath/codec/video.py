@@ -11,7 +11,7 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -254,22 +254,11 @@ def _mux(frames: list[NDArray[np.uint16]], way: str, coder: str, bits: int, opti
             stream = container.add_stream(coder, rate=_RATE, options=options)
             stream.height, stream.width = frames[0].shape[1:]
             stream.pix_fmt = coded
-            order = -len(frames)
-
-            def write(packets: Any) -> None:
-                nonlocal order
-                for packet in packets:
-                    # x265 leaves the decoding times of a few pictures to chance; the container keeps only their order.
-                    packet.dts, order = order, order + 1
-                    container.mux(packet)
-
-            for number, frame in enumerate(frames):
-                picture = _picture(av, frame, given, bits)
-                if given != coded:
-                    picture = picture.reformat(format=coded)
-                picture.pts, picture.time_base = number, Fraction(1, _RATE)  # else it is whatever memory held
-                write(stream.encode(picture))
-            write(stream.encode(None))
+            pictures = (_picture(av, frame, given, bits) for frame in frames)
+            for order, packet in enumerate(_packets(stream, pictures, None if given == coded else coded)):
+                # x265 leaves the decoding times of one or two pictures unset; the container keeps only their order.
+                packet.dts = order - len(frames)
+                container.mux(packet)
     except (av.FFmpegError, ValueError) as error:
         raise SwathError(
             rule=f"{coder} codes {coded} of {frames[0].shape[1]} x {frames[0].shape[2]} pixels",
@@ -277,6 +266,15 @@ def _mux(frames: list[NDArray[np.uint16]], way: str, coder: str, bits: int, opti
             remedy="choose another way or number of bits",
         ) from error
     return sink.getvalue()
+
+
+def _packets(stream: Any, pictures: Iterable[Any], other: str | None) -> Iterator[Any]:
+    """What the coder makes of the pictures, in the order of decoding; other: the pixel format that they are turned into."""
+    for number, picture in enumerate(pictures):
+        given = picture if other is None else picture.reformat(format=other)
+        given.pts, given.time_base = number, Fraction(1, _RATE)  # else it is whatever memory held
+        yield from stream.encode(given)
+    yield from stream.encode(None)
 
 
 def _picture(av: Any, frame: NDArray[np.uint16], name: str, bits: int) -> Any:

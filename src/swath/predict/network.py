@@ -205,16 +205,13 @@ class Network:
         What can be done for a whole strip is: every call into torch or NumPy may have to wait for the other threads.
         """
         (high, _), halo = self._size(), int(self.reach or 0)
-        out: np.ndarray | None = None
+        strips = []
         for i in range(rows.start, rows.stop, high):
             top, end = max(0, i - halo), min(rows.stop, i + high)
             read = slice(top, end + halo)
             x = self._input(values[:, read], valid[:, read])
-            strip = self._told(self._strip(x, slice(i - top, end - top), columns))
-            if out is None:
-                out = np.empty((len(strip), rows.stop - rows.start, columns.stop - columns.start), strip.dtype)
-            out[:, i - rows.start : end - rows.start] = strip
-        return out if out is not None else np.zeros((1, 0, 0))
+            strips.append(self._told(self._strip(x, slice(i - top, end - top), columns)))
+        return np.concatenate(strips, axis=1)
 
     def _strip(self, x: Any, rows: slice, columns: slice) -> Any:
         """(K, h, w) float32 of the rows of a strip, or (1, h, w) indices of the largest of many; piece by piece."""
